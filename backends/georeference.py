@@ -1,0 +1,172 @@
+"""Where a pixel lies on the Earth: coordinate system and affine, or a table of lon/lat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.errors import BadInput
+
+
+@dataclass(frozen=True)
+class GeoReference:
+    """Coordinate system and affine of a raster.
+
+    Attributes
+    ----------
+    affine : tuple of 6 float
+        ``(a, b, c, d, e, f)``: ``x = a*col + b*row + c``, ``y = d*col + e*row + f``
+        with (0, 0) the outer corner of the first pixel (as in GDAL and rasterio).
+    crs : str or None
+        WKT, PROJ text or ``"EPSG:n"``; None when the file names none.
+    """
+
+    affine: tuple[float, float, float, float, float, float]
+    crs: str | None = None
+
+    def __post_init__(self) -> None:
+        a, b, _, d, e, _ = self.affine
+        if not all(math.isfinite(v) for v in self.affine) or a * e - b * d == 0:
+            raise BadInput(
+                "The georeference is not invertible.",
+                way_out="Correct the map info of the file; the image opens without it.",
+            )
+
+    def to_map(self, row: float, col: float) -> tuple[float, float]:
+        """Return map x, y of the centre of a pixel (whole numbers are pixel centres)."""
+        a, b, c, d, e, f = self.affine
+        x, y = col + 0.5, row + 0.5
+        return a * x + b * y + c, d * x + e * y + f
+
+    def to_pixel(self, x: float, y: float) -> tuple[float, float]:
+        """Return row, col of a map position; whole numbers are pixel centres."""
+        a, b, c, d, e, f = self.affine
+        det = a * e - b * d
+        col = (e * (x - c) - b * (y - f)) / det
+        row = (a * (y - f) - d * (x - c)) / det
+        return row - 0.5, col - 0.5
+
+    @cached_property
+    def _lonlat(self) -> Any:
+        from pyproj import CRS, Transformer
+
+        if self.crs is None:
+            return None
+        return Transformer.from_crs(CRS.from_user_input(self.crs), "EPSG:4326", always_xy=True)
+
+    def to_lonlat(self, row: float, col: float) -> tuple[float, float] | None:
+        """Return longitude, latitude in degrees (WGS 84); None without a coordinate system."""
+        if self._lonlat is None:
+            return None
+        lon, lat = self._lonlat.transform(*self.to_map(row, col))
+        if not (math.isfinite(lon) and math.isfinite(lat)):
+            return None
+        return float(lon), float(lat)
+
+    @cached_property
+    def name(self) -> str:
+        """Name of the coordinate system, for people."""
+        if self.crs is None:
+            return "no coordinate system"
+        from pyproj import CRS
+
+        crs = CRS.from_user_input(self.crs)
+        code = crs.to_epsg()
+        return f"{crs.name} (EPSG:{code})" if code else str(crs.name)
+
+    @cached_property
+    def is_geographic(self) -> bool:
+        """Whether the map unit is degrees."""
+        if self.crs is None:
+            return False
+        from pyproj import CRS
+
+        return bool(CRS.from_user_input(self.crs).is_geographic)
+
+    @cached_property
+    def unit_m(self) -> float | None:
+        """Metres per map unit; None for degrees or an unknown coordinate system."""
+        if self.crs is None or self.is_geographic:
+            return None
+        from pyproj import CRS
+
+        return float(CRS.from_user_input(self.crs).axis_info[0].unit_conversion_factor)
+
+    def pixel_size_m(self, row: float = 0.0, col: float = 0.0) -> tuple[float, float] | None:
+        """Return height and width of a pixel in metres, geodesic where the unit is degrees."""
+        a, b, _, d, e, _ = self.affine
+        if self.unit_m is not None:
+            return math.hypot(b, e) * self.unit_m, math.hypot(a, d) * self.unit_m
+        if self.is_geographic:
+            from pyproj import Geod
+
+            geod = Geod(ellps="WGS84")
+            x0, y0 = self.to_map(row, col)
+            x1, y1 = self.to_map(row + 1, col)
+            x2, y2 = self.to_map(row, col + 1)
+            return float(geod.inv(x0, y0, x1, y1)[2]), float(geod.inv(x0, y0, x2, y2)[2])
+        return None
+
+    def window(self, row: int, col: int, step: float = 1.0) -> GeoReference:
+        """Return the georeference of a cut that starts at row, col with pixels ``step`` larger."""
+        a, b, c, d, e, f = self.affine
+        return GeoReference(
+            (a * step, b * step, a * col + b * row + c, d * step, e * step, d * col + e * row + f),
+            self.crs,
+        )
+
+
+@dataclass(frozen=True)
+class GeolocationTable:
+    """Longitude and latitude a pixel, as swath products carry them; read when first asked.
+
+    Attributes
+    ----------
+    load : callable
+        Returns ``(lon, lat)``, each shape (rows, cols), degrees WGS 84.
+    """
+
+    load: Callable[[], tuple[NDArray[Any], NDArray[Any]]]
+    crs: str | None = "EPSG:4326"
+    name: str = "geolocation table (WGS 84)"
+    _tables: dict[str, tuple[NDArray[Any], NDArray[Any]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def _lonlat_tables(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        if "t" not in self._tables:
+            self._tables["t"] = self.load()
+        return self._tables["t"]
+
+    def to_lonlat(self, row: float, col: float) -> tuple[float, float] | None:
+        """Return longitude, latitude in degrees of a pixel; None outside or where missing."""
+        lon, lat = self._lonlat_tables()
+        r, c = round(row), round(col)
+        if not (0 <= r < lon.shape[0] and 0 <= c < lon.shape[1]):
+            return None
+        x, y = float(lon[r, c]), float(lat[r, c])
+        return (x, y) if -180 <= x <= 360 and -90 <= y <= 90 else None
+
+    def to_map(self, row: float, col: float) -> tuple[float, float]:
+        """Return longitude, latitude; ``nan`` where the table has none."""
+        return self.to_lonlat(row, col) or (math.nan, math.nan)
+
+    def pixel_size_m(self, row: float = 0.0, col: float = 0.0) -> tuple[float, float] | None:
+        """Return the geodesic height and width of a pixel in metres, about ``row, col``."""
+        from pyproj import Geod
+
+        here, below = self.to_lonlat(row, col), self.to_lonlat(row + 1, col)
+        right = self.to_lonlat(row, col + 1)
+        if here is None or below is None or right is None:
+            return None
+        geod = Geod(ellps="WGS84")
+        return float(geod.inv(*here, *below)[2]), float(geod.inv(*here, *right)[2])
+
+
+Place = GeoReference | GeolocationTable

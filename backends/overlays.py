@@ -1,0 +1,342 @@
+"""What a model can say about a scene, as typed, frozen records with their provenance.
+
+No colours and no window here: ``app/layers.py`` is the one place where an
+overlay becomes something on the screen.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.errors import BadInput
+
+Array = NDArray[Any]
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of what computes, without importing anything heavy."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from backends import __version__
+
+    found = {"clearband": __version__, "python": platform.python_version()}
+    for name in ("numpy", "torch", "scikit-learn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made an overlay; shown with it and written into every export.
+
+    Attributes
+    ----------
+    method : str
+        Id of the model or method.
+    version : str
+    weights_digest : str
+        SHA-256 of the weights, empty where there are none.
+    parameters : mapping
+        Everything that was set, by name; plain values only.
+    scene_digest, scene_path : str
+        The input.
+    region : str
+        Part of the scene, in words; empty for all of it.
+    device : str
+    seconds : float
+    software : mapping
+    created_utc : str
+    command : str
+        The command line that makes it again.
+    notes : tuple of str
+        What to know before believing it (substitutions, reconstruction …).
+    figures : mapping
+        Measured quality, e.g. ``{"overall_accuracy": 0.91, "protocol": "P10"}``.
+    """
+
+    method: str
+    version: str = ""
+    weights_digest: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    scene_digest: str = ""
+    scene_path: str = ""
+    region: str = ""
+    device: str = "cpu"
+    seconds: float = 0.0
+    software: Mapping[str, str] = field(default_factory=software_versions)
+    created_utc: str = field(default_factory=_now)
+    command: str = ""
+    notes: tuple[str, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        out = {k: getattr(self, k) for k in self.__dataclass_fields__}
+        for key in ("parameters", "software", "figures"):
+            out[key] = dict(out[key])
+        out["notes"] = list(self.notes)
+        return out
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Provenance:
+        """Rebuild from `to_dict`; unknown keys are left out."""
+        known = {k: v for k, v in values.items() if k in cls.__dataclass_fields__}
+        known["notes"] = tuple(known.get("notes", ()))
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an overlay's pixels lie on its scene.
+
+    Scene row = ``row + r * row_step`` for overlay row r; likewise columns.
+    """
+
+    row: float = 0.0
+    col: float = 0.0
+    row_step: float = 1.0
+    col_step: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """Base of all overlays.
+
+    Attributes
+    ----------
+    title : str
+    scene_id : str
+        `Scene.id` it was made for; it lands nowhere else.
+    provenance : Provenance
+    placement : Placement
+    partial : bool
+        True while the maker still works on it.
+    """
+
+    title: str
+    scene_id: str
+    provenance: Provenance
+    placement: Placement = field(default_factory=Placement, kw_only=True)
+    partial: bool = field(default=False, kw_only=True)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex, kw_only=True)
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind, e.g. ``"ClassMap"``."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMap(Overlay):
+    """One class a pixel.
+
+    Attributes
+    ----------
+    labels : integer array of shape (rows, cols)
+        0 means no class.
+    class_names : mapping of int to str
+        Name of each value but 0.
+    confidence : float32 array of shape (rows, cols), optional
+        Probability of the class given, 0 to 1.
+    """
+
+    labels: Array = field(kw_only=True)
+    class_names: Mapping[int, str] = field(kw_only=True)
+    confidence: Array | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _need(self.labels, 2, self.title)
+        if not np.issubdtype(self.labels.dtype, np.integer):
+            raise BadInput(f"{self.title}: a class map holds whole numbers.")
+
+    def counts(self) -> dict[int, int]:
+        """Return pixels a class value, named classes only."""
+        values, numbers = np.unique(self.labels, return_counts=True)
+        found = dict(zip(values.tolist(), numbers.tolist(), strict=True))
+        return {value: found.get(value, 0) for value in self.class_names}
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreMap(Overlay):
+    """One number a pixel: an index, an anomaly score, a probability.
+
+    Attributes
+    ----------
+    values : float32 array of shape (rows, cols)
+    unit : str
+    centre : float or None
+        The value that means "no effect"; the colour map is centred on it.
+    """
+
+    values: Array = field(kw_only=True)
+    unit: str = field(default="", kw_only=True)
+    centre: float | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        _need(self.values, 2, self.title)
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap(ScoreMap):
+    """An explanation: how much each place mattered for ``target``.
+
+    Attributes
+    ----------
+    target : str
+        What is explained, e.g. a class name.
+    trust : mapping
+        Measured reliability; empty means not assessed.
+    """
+
+    target: str = field(default="", kw_only=True)
+    trust: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptMaps(Overlay):
+    """Several named activation maps.
+
+    Attributes
+    ----------
+    values : float32 array of shape (concepts, rows, cols)
+    names : tuple of str
+    """
+
+    values: Array = field(kw_only=True)
+    names: tuple[str, ...] = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        _need(self.values, 3, self.title)
+        if len(self.names) != self.values.shape[0]:
+            raise BadInput(f"{self.title}: {len(self.names)} names for {len(self.values)} maps.")
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixEntry:
+    """The matrices of one site of a network.
+
+    Attributes
+    ----------
+    layer : int
+        From 1.
+    site : str
+        ``"mixer"`` or ``"ffn"``.
+    static : float32 array of shape (n, n)
+        What the matrix is without looking at the pixel.
+    deviation : float16 or float32 array of shape (rows, cols, n, n)
+        Matrix = static + deviation. Row = source, column = target.
+    """
+
+    layer: int
+    site: str
+    static: Array
+    deviation: Array
+
+    def matrix(self, row: int, col: int) -> NDArray[np.float32]:
+        """Return the matrix of one pixel, shape (n, n)."""
+        return (self.static + self.deviation[row, col]).astype(np.float32)
+
+    def map(self, source: int, target: int) -> NDArray[np.float32]:
+        """Return one entry over the image, shape (rows, cols)."""
+        values = self.deviation[:, :, source, target].astype(np.float32)
+        return values + np.float32(self.static[source, target])
+
+    def mean(self, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """Return the mean matrix over a mask or all pixels, shape (n, n)."""
+        chosen = self.deviation if mask is None else self.deviation[mask]
+        axes = tuple(range(chosen.ndim - 2))
+        return (self.static + chosen.mean(axis=axes, dtype=np.float64)).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixField(Overlay):
+    """A matrix a pixel, a layer and a site: how groups of bands talk to each other.
+
+    Attributes
+    ----------
+    group_names : tuple of str
+        The n streams, in order; row = source, column = target.
+    entries : tuple of MatrixEntry
+    """
+
+    group_names: tuple[str, ...] = field(kw_only=True)
+    entries: tuple[MatrixEntry, ...] = field(kw_only=True)
+
+    def entry(self, layer: int, site: str) -> MatrixEntry:
+        """Return the matrices of a layer and site."""
+        for found in self.entries:
+            if found.layer == layer and found.site == site:
+                return found
+        raise BadInput(f"{self.title} has no matrices for layer {layer}, {site}.")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, cols = self.entries[0].deviation.shape[:2]
+        return int(rows), int(cols)
+
+
+@dataclass(frozen=True, eq=False)
+class Perimeter:
+    """One outline with its islands.
+
+    Attributes
+    ----------
+    exterior : float array of shape (points, 2)
+        Row, col in scene pixels; whole numbers are pixel centres.
+    holes : tuple of such arrays
+    properties : mapping
+        Heat class, review state, name …
+    """
+
+    exterior: Array
+    holes: tuple[Array, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Perimeters(Overlay):
+    """Outlines on the scene. ``draft`` until somebody verified them."""
+
+    perimeters: tuple[Perimeter, ...] = field(kw_only=True)
+    draft: bool = field(default=True, kw_only=True)
+
+
+@dataclass(frozen=True, eq=False)
+class GraphOverlay(Overlay):
+    """Points joined by lines.
+
+    Attributes
+    ----------
+    nodes : float array of shape (nodes, 2)
+        Row, col in scene pixels.
+    edges : integer array of shape (edges, 2)
+        Node numbers.
+    node_names : tuple of str
+    weights : float array of shape (edges,), optional
+    """
+
+    nodes: Array = field(kw_only=True)
+    edges: Array = field(kw_only=True)
+    node_names: tuple[str, ...] = field(default=(), kw_only=True)
+    weights: Array | None = field(default=None, kw_only=True)
+
+
+def _need(array: Array, dimensions: int, title: str) -> None:
+    if array.ndim != dimensions or 0 in array.shape:
+        raise BadInput(f"{title}: expected {dimensions} dimensions, got shape {array.shape}.")
