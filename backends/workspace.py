@@ -103,7 +103,10 @@ class Workspace:
     regions_changed = Signal()
     pins_changed = Signal()
     labels_changed = Signal(str)
+    cursor_moved = Signal(str, int, int)
+    cursor_left = Signal()
     pixel_selected = Signal(str, int, int)
+    scene_info_changed = Signal(str)
     job_submitted = Signal(JobHandle)
     job_finished = Signal(JobHandle)
 
