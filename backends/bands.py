@@ -74,8 +74,9 @@ class BandTable:
             nm = None
         if names is None or len(names) != count:
             if nm is not None and len(nm) == count:
-                names = [f"{v:.1f} nm" if math.isfinite(v) else f"Band {i + 1}"
-                         for i, v in enumerate(nm)]
+                names = [
+                    f"{v:.1f} nm" if math.isfinite(v) else f"Band {i + 1}" for i, v in enumerate(nm)
+                ]
             else:
                 names = [f"Band {i + 1}" for i in range(count)]
         return cls(

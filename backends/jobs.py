@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
@@ -145,7 +145,7 @@ class Progress:
 
     def track(self, items: Iterable[T], total: int | None = None, unit: str = "") -> Iterator[T]:
         """Iterate and count."""
-        if total is None and hasattr(items, "__len__"):
+        if total is None and isinstance(items, Sized):
             total = len(items)
         self.start(total, unit)
         for item in items:

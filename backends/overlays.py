@@ -249,18 +249,18 @@ class MatrixEntry:
 
     def matrix(self, row: int, col: int) -> NDArray[np.float32]:
         """Return the matrix of one pixel, shape (n, n)."""
-        return (self.static + self.deviation[row, col]).astype(np.float32)
+        return np.asarray(self.static + self.deviation[row, col], dtype=np.float32)
 
     def map(self, source: int, target: int) -> NDArray[np.float32]:
         """Return one entry over the image, shape (rows, cols)."""
         values = self.deviation[:, :, source, target].astype(np.float32)
-        return values + np.float32(self.static[source, target])
+        return np.asarray(values + np.float32(self.static[source, target]))
 
     def mean(self, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """Return the mean matrix over a mask or all pixels, shape (n, n)."""
         chosen = self.deviation if mask is None else self.deviation[mask]
         axes = tuple(range(chosen.ndim - 2))
-        return (self.static + chosen.mean(axis=axes, dtype=np.float64)).astype(np.float32)
+        return np.asarray(self.static + chosen.mean(axis=axes, dtype=np.float64), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)

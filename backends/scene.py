@@ -351,7 +351,7 @@ class Scene:
         """Return the values of one pixel in every band, shape (bands,)."""
         if not (0 <= row < self.shape[0] and 0 <= col < self.shape[1]):
             raise BadInput(f"Row {row}, column {col} lies outside {self.title}.")
-        return self.read(Window(row, col, 1, 1), physical=physical)[0, 0]
+        return np.asarray(self.read(Window(row, col, 1, 1), physical=physical)[0, 0])
 
     def spectra(
         self, mask: NDArray[np.bool_], *, limit: int | None = None, physical: bool = True

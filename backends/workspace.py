@@ -48,7 +48,8 @@ class Region:
         """Return True inside the outline, shape ``shape``."""
         from skimage.draw import polygon2mask
 
-        return np.asarray(polygon2mask(shape, self.vertices), dtype=bool)
+        mask = polygon2mask(shape, self.vertices)  # type: ignore[no-untyped-call]
+        return np.asarray(mask, dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -362,9 +363,7 @@ class Workspace:
         over = [h for h in self.jobs if h.state.is_final and not h.job.quiet]
         old = set(map(id, over[: max(0, len(over) - keep)]))
         self.jobs = [
-            h
-            for h in self.jobs
-            if not h.state.is_final or not (h.job.quiet or id(h) in old)
+            h for h in self.jobs if not h.state.is_final or not (h.job.quiet or id(h) in old)
         ]
 
     def _edit(
@@ -380,7 +379,7 @@ class Workspace:
                     table[key] = value
             signal.emit()
 
-        some = next((v for v in (*changes.values(), *before.values()) if v is not None), None)
+        some: Any = next(v for v in (*changes.values(), *before.values()) if v is not None)
         where = (some.scene_id, getattr(some, "row", None), getattr(some, "col", None))
         self.commands.do(Command(label, lambda: put(changes), lambda: put(before), where))
 
