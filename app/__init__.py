@@ -1,0 +1,1 @@
+"""The application: window, menus, jobs on threads, sessions on disk, command line."""

@@ -1,0 +1,141 @@
+"""What every command shares: running a job with a progress bar, printing, stopping."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from backends.errors import Cancelled, ClearbandError, WrongUse
+from backends.jobs import CancelToken, Job, JobHandle, JobState, ProgressState
+
+T = TypeVar("T")
+
+
+def run_job(job: Job[T], *, quiet: bool = False) -> T:
+    """Run a job here with a progress bar; Ctrl-C stops it, a second one at once.
+
+    Raises
+    ------
+    Cancelled, ClearbandError
+    """
+    handle: JobHandle[T] = JobHandle(job)
+    with _stopping(handle.token), _bar(handle, quiet):
+        handle.execute()
+    if handle.state is JobState.FAILED and handle.error is not None:
+        handle.error.details = handle.details
+        raise handle.error
+    return handle.wait(0)
+
+
+def emit(values: Any, *, as_json: bool, text: str) -> None:
+    """Print the answer: JSON for programs, text for people."""
+    print(
+        json.dumps(values, indent=2, default=str, ensure_ascii=False)
+        if as_json
+        else text
+    )
+
+
+def report_error(error: BaseException, *, as_json: bool) -> int:
+    """Say in one sentence what went wrong and return the exit code."""
+    if isinstance(error, (Cancelled, KeyboardInterrupt)):
+        sentence, code, details = "Cancelled; no half-written file was left.", 130, ""
+    elif isinstance(error, ClearbandError):
+        sentence, code, details = str(error), error.exit_code, error.details
+    else:
+        raise error
+    if as_json:
+        print(json.dumps({"error": sentence, "exit_code": code}, ensure_ascii=False))
+    print(f"clearband: {sentence}", file=sys.stderr)
+    if details and code != 130 and "--details" in sys.argv:
+        print(details, file=sys.stderr)
+    return code
+
+
+def pairs(values: list[str] | None, what: str) -> dict[str, Any]:
+    """Turn ``["key=value", …]`` into a mapping; numbers and true/false become such."""
+    out: dict[str, Any] = {}
+    for item in values or []:
+        key, sign, value = item.partition("=")
+        if not sign or not key:
+            raise WrongUse(f"{what} must look like name=value, not {item}.")
+        out[key.strip()] = plain_value(value.strip())
+    return out
+
+
+def plain_value(text: str) -> Any:
+    """Return a number, true/false or the text itself."""
+    lowered = text.lower()
+    if lowered in ("true", "false"):
+        return lowered == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def table(rows: Mapping[str, Any]) -> str:
+    """Return names and values as aligned lines."""
+    width = max((len(name) for name in rows), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items())
+
+
+@contextmanager
+def _stopping(token: CancelToken) -> Iterator[None]:
+    """Turn the first Ctrl-C into a polite request."""
+
+    def ask(number: int, frame: Any) -> None:
+        if token.cancelled:
+            raise KeyboardInterrupt
+        token.cancel()
+        print("\nStopping …", file=sys.stderr)
+
+    try:
+        before = signal.signal(signal.SIGINT, ask)
+    except ValueError:  # not the main thread: nobody presses keys here
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _bar(handle: JobHandle[Any], quiet: bool) -> Iterator[None]:
+    """Draw progress on the error stream while a person watches."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total} {task.fields[unit]}"),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(
+        *columns, console=Console(stderr=True), transient=True
+    ) as progress:
+        task = progress.add_task(handle.job.title, total=None, unit="")
+
+        def show(state: ProgressState) -> None:
+            progress.update(
+                task,
+                total=state.total,
+                completed=state.done,
+                description=state.note or handle.job.title,
+                unit=state.unit,
+            )
+
+        handle.progressed.connect(show)
+        yield

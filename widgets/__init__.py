@@ -1,0 +1,1 @@
+"""The docks: each one a view on one thing the core knows."""
