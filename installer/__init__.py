@@ -1,0 +1,1 @@
+"""One-command set-up with nothing but Python's standard library."""
