@@ -73,7 +73,8 @@ class CommandStack:
         finally:
             inside, self._bundle = self._bundle.commands, None
             if inside:
-                self.record(Command(label, lambda: _run(inside), lambda: _unrun(inside), where))
+                place = inside[-1].where if where is None else where
+                self.record(Command(label, lambda: _run(inside), lambda: _unrun(inside), place))
 
     @property
     def undo_label(self) -> str | None:
@@ -110,6 +111,14 @@ class CommandStack:
         self._done.clear()
         self._undone.clear()
         self.changed.emit()
+
+    def drop(self, matches: Callable[[Command], bool]) -> None:
+        """Forget the steps that can no longer be taken back: what they changed is gone."""
+        before = len(self._done) + len(self._undone)
+        self._done = [c for c in self._done if not matches(c)]
+        self._undone = [c for c in self._undone if not matches(c)]
+        if len(self._done) + len(self._undone) != before:
+            self.changed.emit()
 
     def _after(self, command: Command) -> None:
         self.changed.emit()

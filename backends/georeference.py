@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
@@ -53,12 +52,27 @@ class GeoReference:
         return row - 0.5, col - 0.5
 
     @cached_property
-    def _lonlat(self) -> Any:
-        from pyproj import CRS, Transformer
+    def _system(self) -> Any:
+        """The coordinate system as pyproj knows it; None when it is missing or no such thing."""
+        from pyproj import CRS
+        from pyproj.exceptions import CRSError
 
-        if self.crs is None:
+        try:
+            return None if self.crs is None else CRS.from_user_input(self.crs)
+        except CRSError:  # `name` says so to the user
             return None
-        return Transformer.from_crs(CRS.from_user_input(self.crs), "EPSG:4326", always_xy=True)
+
+    @cached_property
+    def _lonlat(self) -> Any:
+        from pyproj import Transformer
+        from pyproj.exceptions import ProjError
+
+        if self._system is None:
+            return None
+        try:
+            return Transformer.from_crs(self._system, "EPSG:4326", always_xy=True)
+        except ProjError:  # a local system that is tied to no place on Earth
+            return None
 
     def to_lonlat(self, row: float, col: float) -> tuple[float, float] | None:
         """Return longitude, latitude in degrees (WGS 84); None without a coordinate system."""
@@ -74,44 +88,49 @@ class GeoReference:
         """Name of the coordinate system, for people."""
         if self.crs is None:
             return "no coordinate system"
-        from pyproj import CRS
-
-        crs = CRS.from_user_input(self.crs)
-        code = crs.to_epsg()
-        return f"{crs.name} (EPSG:{code})" if code else str(crs.name)
+        if self._system is None:
+            return "unknown coordinate system"
+        code = self._system.to_epsg()
+        return f"{self._system.name} (EPSG:{code})" if code else str(self._system.name)
 
     @cached_property
     def is_geographic(self) -> bool:
         """Whether the map unit is degrees."""
-        if self.crs is None:
-            return False
-        from pyproj import CRS
-
-        return bool(CRS.from_user_input(self.crs).is_geographic)
+        return bool(self._system is not None and self._system.is_geographic)
 
     @cached_property
     def unit_m(self) -> float | None:
         """Metres per map unit; None for degrees or an unknown coordinate system."""
-        if self.crs is None or self.is_geographic:
+        if self._system is None or self.is_geographic or not self._system.axis_info:
             return None
-        from pyproj import CRS
-
-        return float(CRS.from_user_input(self.crs).axis_info[0].unit_conversion_factor)
+        return float(self._system.axis_info[0].unit_conversion_factor)
 
     def pixel_size_m(self, row: float = 0.0, col: float = 0.0) -> tuple[float, float] | None:
-        """Return height and width of a pixel in metres, geodesic where the unit is degrees."""
-        a, b, _, d, e, _ = self.affine
-        if self.unit_m is not None:
-            return math.hypot(b, e) * self.unit_m, math.hypot(a, d) * self.unit_m
-        if self.is_geographic:
-            from pyproj import Geod
+        """Return height and width of a pixel in metres on the ground.
 
-            geod = Geod(ellps="WGS84")
-            x0, y0 = self.to_map(row, col)
-            x1, y1 = self.to_map(row + 1, col)
-            x2, y2 = self.to_map(row, col + 1)
-            return float(geod.inv(x0, y0, x1, y1)[2]), float(geod.inv(x0, y0, x2, y2)[2])
-        return None
+        Map units where the projection keeps lengths within 1 % (UTM does); geodesic
+        where it does not (degrees, web Mercator away from the equator).
+        """
+        geodesic = self._geodesic_size(row, col)
+        if self.unit_m is None:
+            return geodesic
+        a, b, _, d, e, _ = self.affine
+        on_map = math.hypot(b, e) * self.unit_m, math.hypot(a, d) * self.unit_m
+        if geodesic is None or all(
+            abs(g / m - 1) <= 0.01 for g, m in zip(geodesic, on_map, strict=True)
+        ):
+            return on_map
+        return geodesic
+
+    def _geodesic_size(self, row: float, col: float) -> tuple[float, float] | None:
+        from pyproj import Geod
+
+        here, below = self.to_lonlat(row, col), self.to_lonlat(row + 1, col)
+        right = self.to_lonlat(row, col + 1)
+        if here is None or below is None or right is None:
+            return None
+        geod = Geod(ellps="WGS84")
+        return float(geod.inv(*here, *below)[2]), float(geod.inv(*here, *right)[2])
 
     def window(self, row: int, col: int, step: float = 1.0) -> GeoReference:
         """Return the georeference of a cut that starts at row, col with pixels ``step`` larger."""

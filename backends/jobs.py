@@ -138,6 +138,17 @@ class Progress:
             self._last_partial = now
             self._on_partial(result)
 
+    def follow(self, state: ProgressState) -> None:
+        """Take over what another process reports of the same job."""
+        self.total, self.done, self.unit, self.text = (
+            state.total,
+            state.done,
+            state.unit,
+            state.note,
+        )
+        self._counting_since = time.monotonic() - state.seconds
+        self._tell(force=True)
+
     def check(self) -> None:
         """Raise `Cancelled` if the user asked to stop. Poll at least every 100 ms."""
         if self.token.cancelled:
@@ -237,10 +248,17 @@ class JobHandle(Generic[T]):
         self.started_at: float | None = None
         self.seconds = 0.0
         self._over = threading.Event()
+        self._claim = threading.Lock()
 
     def cancel(self) -> None:
-        """Ask the job to stop."""
+        """Ask the job to stop; one that still waits for its turn is over at once."""
         self.token.cancel()
+        with self._claim:
+            if self.state is not JobState.WAITING:
+                return
+            self.state = JobState.CANCELLED
+        self._over.set()
+        self.finished.emit(self)
 
     def wait(self, timeout: float | None = None) -> T:
         """Block until it is over and return the result, or raise what went wrong."""
@@ -252,14 +270,23 @@ class JobHandle(Generic[T]):
             raise self.error
         return self.result  # type: ignore[return-value]
 
-    def execute(self) -> None:
-        """Run the job here and now; errors become a plain `ClearbandError`."""
+    def execute(self, run: Callable[[Progress], T] | None = None) -> None:
+        """Run the job here and now; errors become a plain `ClearbandError`.
+
+        Parameters
+        ----------
+        run : callable, optional
+            What to call instead of ``job.run``: how a runner sends it elsewhere.
+        """
+        with self._claim:
+            if self.state is not JobState.WAITING:
+                return
+            self.state = JobState.RUNNING
         self.started_at = time.monotonic()
-        self.state = JobState.RUNNING
         progress = Progress(self.token, self._on_progress, self.partial.emit)
         try:
             progress.check()
-            self.result = self.job.run(progress)
+            self.result = (run or self.job.run)(progress)
             self.state = JobState.DONE
         except Cancelled:
             self.state = JobState.CANCELLED
@@ -282,6 +309,9 @@ class JobHandle(Generic[T]):
                 )
             )
             self.details = traceback.format_exc()
+        except BaseException:  # Ctrl-C twice: over, and on its way up
+            self.state = JobState.CANCELLED
+            raise
         finally:
             self.seconds = time.monotonic() - self.started_at
             self._over.set()

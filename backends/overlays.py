@@ -163,6 +163,8 @@ class ClassMap(Overlay):
         _need(self.labels, 2, self.title)
         if not np.issubdtype(self.labels.dtype, np.integer):
             raise BadInput(f"{self.title}: a class map holds whole numbers.")
+        if self.confidence is not None and self.confidence.shape != self.labels.shape:
+            raise BadInput(f"{self.title}: the confidence has another size than the map.")
 
     def counts(self) -> dict[int, int]:
         """Return pixels a class value, named classes only."""
@@ -277,6 +279,19 @@ class MatrixField(Overlay):
     group_names: tuple[str, ...] = field(kw_only=True)
     entries: tuple[MatrixEntry, ...] = field(kw_only=True)
 
+    def __post_init__(self) -> None:
+        n = len(self.group_names)
+        if not self.entries or n == 0:
+            raise BadInput(f"{self.title} holds no matrices.")
+        for entry in self.entries:
+            _need(entry.deviation, 4, self.title)
+            fits = entry.deviation.shape == (*self.shape, n, n) and entry.static.shape == (n, n)
+            if not fits:
+                raise BadInput(
+                    f"{self.title}: the matrices of layer {entry.layer}, {entry.site}, "
+                    f"do not fit its {n} groups."
+                )
+
     def entry(self, layer: int, site: str) -> MatrixEntry:
         """Return the matrices of a layer and site."""
         for found in self.entries:
@@ -308,6 +323,11 @@ class Perimeter:
     holes: tuple[Array, ...] = ()
     properties: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for ring in (self.exterior, *self.holes):
+            if ring.ndim != 2 or ring.shape[1] != 2 or len(ring) < 3:
+                raise BadInput("An outline needs three or more points of row and column.")
+
 
 @dataclass(frozen=True, eq=False)
 class Perimeters(Overlay):
@@ -335,6 +355,16 @@ class GraphOverlay(Overlay):
     edges: Array = field(kw_only=True)
     node_names: tuple[str, ...] = field(default=(), kw_only=True)
     weights: Array | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        count = len(self.nodes)
+        fits = self.nodes.shape == (count, 2) and self.edges.shape == (len(self.edges), 2)
+        fits = fits and len(self.node_names) in (0, count)
+        fits = fits and (self.weights is None or self.weights.shape == (len(self.edges),))
+        if not fits or not np.issubdtype(self.edges.dtype, np.integer):
+            raise BadInput(f"{self.title}: points, lines and names do not fit each other.")
+        if self.edges.size and (self.edges.min() < 0 or self.edges.max() >= count):
+            raise BadInput(f"{self.title}: a line leads to a point that is not there.")
 
 
 def _need(array: Array, dimensions: int, title: str) -> None:

@@ -2,12 +2,13 @@
 
 Twelve colours that people with any common colour vision can tell apart: the
 eight of Okabe and Ito (2008) less black, and five of Tol's muted scheme (2021).
+Beyond twelve classes darker and lighter kinds of them follow.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 CATEGORICAL = (
     "#E69F00",
@@ -59,14 +60,14 @@ def class_colors(
     given : mapping of int to ``#rrggbb``, optional
         Colours the file brought; they win.
     """
-    out: dict[int, str] = dict(given or {})
+    out = {value: color for value, color in (given or {}).items() if value in names}
     used = set(out.values())
-    for value, name in names.items():
-        if value in out:
-            continue
-        color = _preferred(name)
+    open_values = [value for value in names if value not in out]
+    # A class that nature has a colour for comes first, so that no other takes it.
+    for value in sorted(open_values, key=lambda v: _meaning(names[v]) is None):
+        color = _preferred(names[value])
         if color in used:
-            color = next((c for c in CATEGORICAL if c not in used), color)
+            color = next((c for c in _ladder() if c not in used), color)
         used.add(color)
         out[value] = color
     return {value: out[value] for value in names}
@@ -77,11 +78,27 @@ def to_rgb(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-def _preferred(name: str) -> str:
+def _ladder() -> Iterator[str]:
+    """Yield the twelve, then the same darker and lighter: more classes than anyone can tell."""
+    yield from CATEGORICAL
+    for target, share in ((0, 0.4), (255, 0.5), (0, 0.65), (255, 0.75)):
+        for color in CATEGORICAL:
+            parts = (round(v + (target - v) * share) for v in to_rgb(color))
+            yield "#{:02X}{:02X}{:02X}".format(*parts)
+
+
+def _meaning(name: str) -> str | None:
     words = name.lower().replace("-", " ").replace("_", " ").split()
     for word in words:
         for key in (word, word.rstrip("s")):
             if key in _BY_MEANING:
                 return _BY_MEANING[key]
+    return None
+
+
+def _preferred(name: str) -> str:
+    meant = _meaning(name)
+    if meant is not None:
+        return meant
     number = int.from_bytes(hashlib.sha256(name.lower().encode()).digest()[:4], "big")
     return CATEGORICAL[number % len(CATEGORICAL)]

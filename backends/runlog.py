@@ -13,6 +13,8 @@ from psygnal import Signal
 from backends.errors import BadInput
 
 HEADER = "# clearband run log 1"
+LARGEST_BYTES = 4 << 20
+_LONGEST_COMMAND = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,9 @@ class LogLine:
 
     def text(self) -> str:
         """Return the comment and the command as they stand in the file."""
-        title = " ".join(self.title.split())
-        return f"# {self.when_utc} {title}\nclearband {shlex.join(self.command)}"
+        # One comment line whatever is in it: a second line would be taken for a command.
+        about = " ".join(f"{self.when_utc} {self.title}".split())
+        return f"# {about}\nclearband {shlex.join(self.command)}"
 
 
 class RunLog:
@@ -68,13 +71,15 @@ def parse_log(path: Path) -> list[LogLine]:
         Not a run log, or a line that is no ``clearband`` command.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        if path.stat().st_size > LARGEST_BYTES:
+            raise BadInput(f"{path.name} is too large to be a run log.", subject=path)
+        text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{path.name} cannot be read as a run log.", subject=path, details=repr(error)
         ) from error
-    lines = text.splitlines()
-    if not lines or lines[0].strip() != HEADER:
+    lines = text.split("\n")
+    if lines[0].strip() != HEADER:
         raise BadInput(
             f"{path.name} is not a run log.",
             subject=path,
@@ -82,19 +87,30 @@ def parse_log(path: Path) -> list[LogLine]:
         )
     found: list[LogLine] = []
     title, when = "", ""
+    started, pending = 0, ""
     for number, line in enumerate(lines[1:], start=2):
-        stripped = line.strip()
-        if not stripped:
+        # A quoted name may itself hold a line break.
+        stripped = f"{pending}\n{line}" if pending else line.lstrip()
+        if not stripped.strip():
             continue
-        if stripped.startswith("#"):
+        if not pending and stripped.startswith("#"):
             when, _, title = stripped[1:].strip().partition(" ")
             continue
+        started = started if pending else number
         try:
             words = shlex.split(stripped)
-        except ValueError as error:
-            raise BadInput(f"Line {number} of {path.name} has an open quote.") from error
+        except ValueError:
+            pending = stripped
+            if len(pending) > _LONGEST_COMMAND:
+                break
+            continue
+        number, pending = started, ""
         if words[0] != "clearband" or len(words) < 2:
-            raise BadInput(f"Line {number} of {path.name} is not a clearband command.")
+            raise BadInput(
+                f"Line {number} of {path.name} is not a clearband command.", subject=path
+            )
         found.append(LogLine(title, tuple(words[1:]), when))
         title, when = "", ""
+    if pending:
+        raise BadInput(f"Line {started} of {path.name} has an open quote.", subject=path)
     return found

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from backends.bands import BandTable
 from backends.cache import budget
 from backends.errors import BadInput
-from backends.georeference import Place
+from backends.georeference import GeoReference, Place
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
@@ -286,12 +286,18 @@ class Scene:
 
     def pixel_area_m2(self) -> float | None:
         """Return the area of the middle pixel in m², or None where the size is unknown."""
+        row, col = self.shape[0] // 2, self.shape[1] // 2
+        # A coordinate system knows where a "metre" on the map is none on the ground.
+        if isinstance(self.place, GeoReference):
+            size = self.place.pixel_size_m(row, col)
+            if size is not None:
+                return size[0] * size[1]
         scale = {"m": 1.0, "mm": 1e-3, "µm": 1e-6}.get(self.info.pixel_unit)
         if self.info.pixel_size and scale is not None:
             height, width = self.info.pixel_size
             return abs(height * width) * scale**2
         if self.place is not None:
-            size = self.place.pixel_size_m(self.shape[0] / 2, self.shape[1] / 2)
+            size = self.place.pixel_size_m(row, col)
             return None if size is None else size[0] * size[1]
         return None
 

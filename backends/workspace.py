@@ -168,6 +168,8 @@ class Workspace:
         if self._forget(self.pins, scene_id):
             self.pins_changed.emit()
         self.labels.pop(scene_id, None)
+        # A step that can no longer be seen would make Ctrl+Z look broken.
+        self.commands.drop(lambda c: isinstance(c.where, tuple) and c.where[:1] == (scene_id,))
         del self.scenes[scene_id]
         if self._active == scene_id:
             self.activate(next(reversed(self.scenes), None))
@@ -264,7 +266,7 @@ class Workspace:
         Raises
         ------
         BadInput
-            The labels have another size than the scene.
+            The labels have another size than the scene, or are no whole numbers 0 to 255.
         """
         scene = self.scenes[scene_id]
         if values.shape != scene.shape[:2]:
@@ -274,7 +276,15 @@ class Workspace:
                 subject=source or None,
                 way_out="Choose the label file that belongs to this scene.",
             )
-        sheet = LabelSheet(scene_id, values.astype(np.uint8), dict(class_names), source)
+        with np.errstate(invalid="ignore"):
+            small = values.astype(np.uint8)
+        if not np.array_equal(small, values):
+            raise BadInput(
+                "The labels hold values that are no class numbers from 0 to 255.",
+                subject=source or None,
+                way_out="Number the classes from 1 and give unlabelled pixels 0.",
+            )
+        sheet = LabelSheet(scene_id, small, dict(class_names), source)
         before = self.labels.get(scene_id)
 
         def put(new: LabelSheet | None) -> None:
@@ -328,10 +338,11 @@ class Workspace:
         def finish() -> None:
             if job.quiet or handle.state is not JobState.FAILED:
                 self._trim_jobs()
-            if handle.state is JobState.DONE and current():
-                if job.command:
+            if handle.state is JobState.DONE:
+                # A file that was written is there, even when its scene was closed meanwhile.
+                if job.command and (current() or not job.topic):
                     self.run_log.add(job.title, job.command)
-                if on_result is not None:
+                if on_result is not None and current():
                     on_result(handle.result)  # type: ignore[arg-type]
             self.job_finished.emit(handle)
 
@@ -370,6 +381,7 @@ class Workspace:
         self, table: dict[str, Any], changes: Mapping[str, Any], label: str, signal: Any
     ) -> None:
         before = {key: table.get(key) for key in changes}
+        order = {key: place for place, key in enumerate(table)}
 
         def put(values: Mapping[str, Any]) -> None:
             for key, value in values.items():
@@ -377,6 +389,10 @@ class Workspace:
                     table.pop(key, None)
                 elif value.scene_id in self.scenes:
                     table[key] = value
+            # What comes back takes its old place in the list; the sort keeps the rest.
+            rows = sorted(table.items(), key=lambda row: order.get(row[0], len(order)))
+            table.clear()
+            table.update(rows)
             signal.emit()
 
         some: Any = next(v for v in (*changes.values(), *before.values()) if v is not None)
