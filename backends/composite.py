@@ -164,7 +164,7 @@ def default_recipe(scene: Scene) -> Recipe:
     info, count = scene.info, scene.shape[2]
     if info.is_rgb and count >= 3:
         return Recipe("rgb", "True colours", (0, 1, 2), stretch="none")
-    reasons = dict((preset.id, reason) for preset, reason in available_presets(scene.bands))
+    reasons = {preset.id: reason for preset, reason in available_presets(scene.bands)}
     for wanted in ("natural", "cir", "ams_fire"):
         if not reasons[wanted]:
             return preset_recipe(scene, wanted)
@@ -250,11 +250,6 @@ def render(
     rows, cols = scene.level_shapes[level]
     dtype = _plane_type(scene)
     planes = [np.empty((rows, cols), dtype) for _ in recipe.bands]
-    limits = None
-    sampled = None
-    if recipe.limits is None and recipe.stretch != "none" and rows * cols > 4 * SAMPLE:
-        if recipe.stretch == "decorrelation" or scene.source.layout in ("memory", "tiled"):
-            sampled = sample_pixels(scene, recipe.bands, size=SAMPLE, progress=progress)
     if progress is not None:
         progress.start(rows, "rows", f"Reading {recipe.title.lower()}")
     strip = max(16, (16 << 20) // max(1, cols * len(recipe.bands) * 4))
@@ -267,9 +262,8 @@ def render(
             _store(scene, values, planes, row)
             if progress is not None:
                 progress.advance(window.height)
+    sampled = _sample_planes(planes)
     if recipe.stretch == "decorrelation" and len(planes) == 3:
-        if sampled is None:
-            sampled = _sample_planes(planes)
         mean, matrix = _decorrelation(sampled)
         for row in range(0, rows, strip):
             part = np.stack([p[row : row + strip] for p in planes], axis=-1)
@@ -280,8 +274,6 @@ def render(
     if recipe.limits is not None or recipe.stretch == "none":
         limits = stretch_limits(scene, recipe)
     else:
-        if sampled is None:
-            sampled = _sample_planes(planes)
         limits = limits_of(sampled, recipe)
     full_rows, full_cols, _ = scene.shape
     return Picture(
@@ -373,7 +365,7 @@ def _missing(bands: BandTable, preset: Preset) -> str:
 
 
 def _near(bands: BandTable, nm: float) -> int | None:
-    return bands.nearest(nm, within_nm=max(40.0, nm * 0.06))
+    return bands.nearest(nm, within_nm=max(60.0, nm * 0.06))
 
 
 def _plane_type(scene: Scene) -> type[Any]:

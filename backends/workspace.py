@@ -48,7 +48,7 @@ class Region:
         """Return True inside the outline, shape ``shape``."""
         from skimage.draw import polygon2mask
 
-        mask = polygon2mask(shape, self.vertices)  # type: ignore[no-untyped-call]
+        mask = polygon2mask(shape, self.vertices)
         return np.asarray(mask, dtype=np.bool_)
 
 

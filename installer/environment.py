@@ -195,7 +195,6 @@ def _sync(requirements: str, offline: bool) -> None:
         command += ["--require-hashes", "--compile-bytecode", str(path)]
         env = child_environment()
         env["UV_HTTP_TIMEOUT"] = env.get("UV_HTTP_TIMEOUT", "300")
-        # pyqtgraph and the CUDA wheels are large: copies instead of links double the time.
         call(command + (["--offline"] if offline else []), env=env)
 
 

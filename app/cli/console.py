@@ -33,11 +33,7 @@ def run_job(job: Job[T], *, quiet: bool = False) -> T:
 
 def emit(values: Any, *, as_json: bool, text: str) -> None:
     """Print the answer: JSON for programs, text for people."""
-    print(
-        json.dumps(values, indent=2, default=str, ensure_ascii=False)
-        if as_json
-        else text
-    )
+    print(json.dumps(values, indent=2, default=str, ensure_ascii=False) if as_json else text)
 
 
 def report_error(error: BaseException, *, as_json: bool) -> int:
@@ -123,9 +119,7 @@ def _bar(handle: JobHandle[Any], quiet: bool) -> Iterator[None]:
         TextColumn("{task.completed:.0f}/{task.total} {task.fields[unit]}"),
         TimeRemainingColumn(),
     )
-    with RichProgress(
-        *columns, console=Console(stderr=True), transient=True
-    ) as progress:
+    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(handle.job.title, total=None, unit="")
 
         def show(state: ProgressState) -> None:

@@ -22,9 +22,7 @@ def info(
     ] = None,
     statistics: Annotated[
         bool,
-        typer.Option(
-            "--statistics", help="Read all of it once for exact figures a band."
-        ),
+        typer.Option("--statistics", help="Read all of it once for exact figures a band."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

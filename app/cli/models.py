@@ -13,9 +13,7 @@ from backends.registry import ModelCard, card, cards
 
 @app.command("models")
 def models(
-    model_id: Annotated[
-        str | None, typer.Argument(help="Show one card in full.")
-    ] = None,
+    model_id: Annotated[str | None, typer.Argument(help="Show one card in full.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List the models and what they are, or show one card."""
@@ -29,11 +27,7 @@ def models(
 
 
 def _state(found: ModelCard) -> str:
-    return (
-        f"[weights shipped: {found.trained_on}]"
-        if found.is_trained
-        else "[train it first]"
-    )
+    return f"[weights shipped: {found.trained_on}]" if found.is_trained else "[train it first]"
 
 
 def _card_text(found: ModelCard) -> str:
@@ -41,12 +35,9 @@ def _card_text(found: ModelCard) -> str:
         "Model": f"{found.title} ({found.id}, version {found.version})",
         "Does": found.summary,
         "Source": found.source,
-        "Needs": ", ".join(f"{k} {v}" for k, v in found.needs.items())
-        or "nothing particular",
+        "Needs": ", ".join(f"{k} {v}" for k, v in found.needs.items()) or "nothing particular",
         "Gives": ", ".join(found.gives),
-        "Weights": found.trained_on
-        if found.is_trained
-        else "none: it is trained on your labels",
+        "Weights": found.trained_on if found.is_trained else "none: it is trained on your labels",
     }
     if found.reconstruction:
         rows["Our reading"] = found.reconstruction

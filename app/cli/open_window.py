@@ -12,9 +12,7 @@ from app.cli.root import app
 
 @app.command("open")
 def open_window(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="Images or sessions.")
-    ] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(help="Images or sessions.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Open the demo scene.")] = False,
 ) -> int:
     """Open the window, with the files you name."""

@@ -24,9 +24,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Look at an image, let a model read it, and answer for what it said.
 
@@ -62,9 +60,7 @@ def invoke(words: Sequence[str]) -> int:
             importlib.import_module(module)
     command = typer.main.get_command(app)
     try:
-        result = command.main(
-            args=list(words), prog_name="clearband", standalone_mode=False
-        )
+        result = command.main(args=list(words), prog_name="clearband", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2

@@ -90,9 +90,7 @@ def test_decorrelation_removes_correlation_and_keeps_means() -> None:
     flat = np.stack([p.ravel() for p in picture.planes])
     assert np.abs(np.corrcoef(values.reshape(-1, 3).T) - np.eye(3)).max() > 0.9
     assert np.abs(np.corrcoef(flat) - np.eye(3)).max() < 0.02
-    assert flat.mean(axis=1) == pytest.approx(
-        values.reshape(-1, 3).mean(axis=0), abs=1e-3
-    )
+    assert flat.mean(axis=1) == pytest.approx(values.reshape(-1, 3).mean(axis=0), abs=1e-3)
 
 
 def test_constant_and_empty_bands_still_have_two_limits() -> None:
@@ -106,9 +104,7 @@ def test_constant_and_empty_bands_still_have_two_limits() -> None:
 
 def test_display_preset_of_the_file_wins() -> None:
     values = np.zeros((5, 5, 1), np.int16)
-    info = SceneInfo(
-        None, "medical", BandTable.build(1), windows={"Lung": (-1350.0, 150.0)}
-    )
+    info = SceneInfo(None, "medical", BandTable.build(1), windows={"Lung": (-1350.0, 150.0)})
     scene = Scene(ArraySource(values), info)
     assert stretch_limits(scene, default_recipe(scene)) == ((-1350.0, 150.0),)
 
@@ -128,9 +124,7 @@ def test_lazy_plane_slices_like_an_array(data: st.DataObject) -> None:
     whole = np.asarray(scene.read(None, (4,), physical=True)[:, :, 0])
 
     def span(length: int) -> slice:
-        a, b = sorted(
-            (data.draw(st.integers(0, length)), data.draw(st.integers(0, length)))
-        )
+        a, b = sorted((data.draw(st.integers(0, length)), data.draw(st.integers(0, length))))
         return slice(a, b, data.draw(st.sampled_from([None, 1, 2, 3])))
 
     key = (span(12), span(9))
