@@ -19,21 +19,7 @@ from backends.scene import Scene
 HEAD_BYTES = 4096
 
 # Order breaks ties: the more particular first.
-READERS: tuple[str, ...] = (
-    "backends.io.envi",
-    "backends.io.envi_library",
-    "backends.io.erdas",
-    "backends.io.products",
-    "backends.io.matlab",
-    "backends.io.dicom",
-    "backends.io.nifti",
-    "backends.io.slides",
-    "backends.io.zarr_store",
-    "backends.io.numpy_file",
-    "backends.io.raster",
-    "backends.io.pictures",
-    "backends.io.hdf",
-)
+READERS: tuple[str, ...] = ("backends.io.envi",)
 
 OpenOptions = Mapping[str, Any]
 
@@ -167,7 +153,5 @@ def _head(path: Path) -> bytes:
     except OSError as error:
         raise BadInput(f"{path.name} cannot be read.", subject=path, details=repr(error)) from error
     if not head:
-        raise BadInput(
-            f"{path.name} is empty.", subject=path, way_out="Copy or download it anew."
-        )
+        raise BadInput(f"{path.name} is empty.", subject=path, way_out="Copy or download it anew.")
     return head

@@ -1,0 +1,250 @@
+"""Raw interleaved pixels (BSQ, BIL, BIP), read piece by piece with positioned reads.
+
+Not memory-mapped: mapped pages count as the process's memory, and a cold map of
+a BIL file is read six times slower than with plain reads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.errors import BadInput
+from backends.scene import Window
+
+Array = NDArray[Any]
+
+# One read is at most this long, so that cancelling and memory stay small.
+CHUNK_BYTES = 8 << 20
+# Gaps shorter than this are read over: a seek costs more.
+GAP_BYTES = 64 << 10
+_SPREAD = 16
+
+
+class RawPixels:
+    """Pixels of a flat file.
+
+    Large images offer decimated levels: level k keeps every 2^k-th row and
+    column (nearest neighbour, no averaging), so that a first picture needs a
+    small part of the file.
+
+    Parameters
+    ----------
+    path : Path
+    shape : (rows, cols, bands)
+    dtype : numpy dtype with byte order
+    layout : "bsq", "bil" or "bip"
+    offset : int
+        Bytes before the first pixel.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        layout: str,
+        offset: int = 0,
+    ) -> None:
+        self._path = path
+        self.shape = shape
+        self._stored = np.dtype(dtype)
+        self._complex = self._stored.kind == "c"
+        self.dtype = np.dtype(np.float32) if self._complex else self._stored.newbyteorder("=")
+        self.layout = layout
+        self._offset = offset
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+        rows, cols, _ = shape
+        self._steps = [1]
+        while max(rows, cols) // self._steps[-1] > 1024:
+            self._steps.append(self._steps[-1] * 2)
+        self.level_shapes: Sequence[tuple[int, int]] = [
+            (-(-rows // s), -(-cols // s)) for s in self._steps
+        ]
+        if hasattr(os, "posix_fadvise") and layout == "bsq":
+            # Readahead over other bands is wasted for spectra; long reads do not need it.
+            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_RANDOM)
+
+    def read(self, window: Window, bands: Sequence[int], level: int) -> Array:
+        """Return ``(height, width, bands)``; see `PixelSource`."""
+        step = self._steps[level]
+        if step > 1:
+            out = self._read_decimated(window, bands, step)
+        elif self.layout == "bsq":
+            out = self._read_bsq(window, bands)
+        elif self.layout == "bil":
+            out = self._read_bil(window, bands)
+        else:
+            out = self._read_bip(window, bands)
+        if self._complex:
+            return np.abs(out).astype(np.float32)
+        return out.astype(self.dtype, copy=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.shutdown(wait=True)
+                self._pool = None
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    # -- the three orders ----------------------------------------------------------------
+
+    def _read_bsq(self, window: Window, bands: Sequence[int]) -> Array:
+        rows, cols, _ = self.shape
+        size = self._stored.itemsize
+        out = np.empty((len(bands), window.height, window.width), self._stored)
+        whole_rows = window.width == cols
+
+        def one(i: int) -> None:
+            start = ((bands[i] * rows + window.row) * cols + window.col) * size
+            if whole_rows or window.height == 1:
+                self._into(out[i].reshape(-1), start)
+                return
+            if (cols - window.width) * size < GAP_BYTES:
+                lines = max(1, CHUNK_BYTES // (cols * size))
+                for top in range(0, window.height, lines):
+                    count = min(lines, window.height - top)
+                    length = (count - 1) * cols + window.width
+                    flat = np.empty(count * cols, self._stored)
+                    self._into(flat[:length], start + top * cols * size)
+                    out[i, top : top + count] = flat.reshape(count, cols)[:, : window.width]
+                return
+            for row in range(window.height):
+                self._into(out[i, row], start + row * cols * size)
+
+        if len(bands) > 8 and out[0].nbytes < 1 << 16:
+            # A spectrum: many far-apart pages; asked for at once the disk sorts them out.
+            list(self._threads().map(one, range(len(bands))))
+        else:
+            for i in range(len(bands)):
+                one(i)
+        return (
+            np.ascontiguousarray(out.transpose(1, 2, 0)) if len(bands) > 1 else out[0][:, :, None]
+        )
+
+    def _read_bil(self, window: Window, bands: Sequence[int]) -> Array:
+        _, cols, count = self.shape
+        size = self._stored.itemsize
+        line = cols * count * size
+        low, high = min(bands), max(bands)
+        span = ((high - low) * cols + window.width) * size
+        used = len(set(bands)) * window.width * size
+        out = np.empty((window.height, window.width, len(bands)), self._stored)
+        if span - used < GAP_BYTES or used * 2 > span:
+            if used * 2 > line and window.height > 1:
+                lines = max(1, CHUNK_BYTES // line)
+                for top in range(0, window.height, lines):
+                    n = min(lines, window.height - top)
+                    flat = np.empty(n * count * cols, self._stored)
+                    self._into(flat, (window.row + top) * line)
+                    block = flat.reshape(n, count, cols)
+                    cut = block[:, list(bands), window.col : window.col + window.width]
+                    out[top : top + n] = cut.transpose(0, 2, 1)
+                return out
+            flat = np.empty((high - low) * cols + window.width, self._stored)
+            for row in range(window.height):
+                self._into(flat, (window.row + row) * line + (low * cols + window.col) * size)
+                for i, band in enumerate(bands):
+                    at = (band - low) * cols
+                    out[row, :, i] = flat[at : at + window.width]
+            return out
+        part = np.empty(window.width, self._stored)
+        for row in range(window.height):
+            start = (window.row + row) * line + window.col * size
+            for i, band in enumerate(bands):
+                self._into(part, start + band * cols * size)
+                out[row, :, i] = part
+        return out
+
+    def _read_bip(self, window: Window, bands: Sequence[int]) -> Array:
+        _, cols, count = self.shape
+        pixel = count * self._stored.itemsize
+        out = np.empty((window.height, window.width, len(bands)), self._stored)
+        every = len(bands) == count and list(bands) == list(range(count))
+        whole_rows = window.width == cols
+        if whole_rows or (cols - window.width) * pixel < GAP_BYTES:
+            lines = max(1, CHUNK_BYTES // (cols * pixel))
+            for top in range(0, window.height, lines):
+                n = min(lines, window.height - top)
+                start = ((window.row + top) * cols + window.col) * pixel
+                if every and whole_rows:
+                    self._into(out[top : top + n].reshape(-1), start)
+                    continue
+                length = (n - 1) * cols + window.width
+                flat = np.empty((n * cols, count), self._stored)
+                self._into(flat[:length].reshape(-1), start)
+                block = flat.reshape(n, cols, count)[:, : window.width]
+                out[top : top + n] = block if every else block[:, :, list(bands)]
+            return out
+        flat = np.empty((window.width, count), self._stored)
+        for row in range(window.height):
+            self._into(flat.reshape(-1), ((window.row + row) * cols + window.col) * pixel)
+            out[row] = flat if every else flat[:, list(bands)]
+        return out
+
+    def _read_decimated(self, window: Window, bands: Sequence[int], step: int) -> Array:
+        """Read every ``step``-th row and keep every ``step``-th column."""
+        rows, cols, _ = self.shape
+        out = np.empty((window.height, window.width, len(bands)), self._stored)
+        first = window.col * step
+        width = min((window.width - 1) * step + 1, cols - first)
+        reader = {"bsq": self._read_bsq, "bil": self._read_bil, "bip": self._read_bip}[self.layout]
+
+        def one(i: int) -> None:
+            row = min((window.row + i) * step, rows - 1)
+            out[i] = reader(Window(row, first, 1, width), bands)[0, ::step]
+
+        if window.height > 8 and len(bands) <= 8:
+            list(self._threads().map(one, range(window.height)))
+        else:
+            for i in range(window.height):
+                one(i)
+        return out
+
+    # -- the file ------------------------------------------------------------------------
+
+    def _into(self, out: Array, start: int) -> None:
+        """Fill a contiguous array from the file.
+
+        Raises
+        ------
+        EOFError
+            The file is shorter than it was.
+        """
+        view = memoryview(out.reshape(-1).view(np.uint8).data)
+        at, end, position = 0, len(view), self._offset + start
+        while at < end:
+            piece = view[at : min(end, at + CHUNK_BYTES)]
+            got = self._read_at(piece, position + at)
+            if got <= 0:
+                raise EOFError(f"{self._path.name} ends too early")
+            at += got
+
+    def _read_at(self, into: memoryview, position: int) -> int:
+        if self._file < 0:
+            raise BadInput(f"{self._path.name} was closed.", way_out="Open it again.")
+        if hasattr(os, "preadv"):
+            return os.preadv(self._file, [into], position)
+        with self._lock:
+            os.lseek(self._file, position, os.SEEK_SET)
+            data = os.read(self._file, len(into))
+        into[: len(data)] = data
+        return len(data)
+
+    def _threads(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_SPREAD, thread_name_prefix="pixels")
+            return self._pool
