@@ -19,7 +19,18 @@ from backends.scene import Scene
 HEAD_BYTES = 4096
 
 # Order breaks ties: the more particular first.
-READERS: tuple[str, ...] = ("backends.io.envi",)
+READERS: tuple[str, ...] = (
+    "backends.io.envi",
+    "backends.io.erdas",
+    "backends.io.matlab",
+    "backends.io.dicom",
+    "backends.io.nifti",
+    "backends.io.slides",
+    "backends.io.raster",
+    "backends.io.pictures",
+    "backends.io.numpy_file",
+    "backends.io.hdf",
+)
 
 OpenOptions = Mapping[str, Any]
 
