@@ -69,7 +69,7 @@ def sensor_bands(count: int = 200) -> BandTable:
     FWHM 6.5 nm below 1000 nm, 10 nm above; bands in the water-vapour lines near
     1400 and 1900 nm are marked bad.
     """
-    visible = int(round(count * 0.42))
+    visible = round(count * 0.42)
     nm = np.concatenate([np.linspace(400, 995, visible), np.linspace(1005, 2500, count - visible)])
     fwhm = np.where(nm < 1000, 6.5, 10.0)
     good = ~(((nm > 1345) & (nm < 1425)) | ((nm > 1800) & (nm < 1955)))
@@ -157,7 +157,7 @@ def simulate_valley(
         cube[row] = np.clip(np.round(value * 1e4), -200, 32_000)
         progress.advance()
     place = GeoReference((10.0, 0.0, 500_000.0, 0.0, -10.0, 5_250_000.0), "EPSG:32632")
-    names = {value: name for value, name in enumerate(CLASSES, 1)}
+    names = dict(enumerate(CLASSES, 1))
     return SimulatedScene(cube, labels, table, place, names, 1e-4, "reflectance")
 
 
