@@ -1,0 +1,25 @@
+"""``clearband replay LOG``: do again what a run log lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.console import emit
+from app.cli.root import app
+
+
+@app.command("replay")
+def replay_command(
+    log: Annotated[Path, typer.Argument(help="A run log saved by the window.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run each command of a run log, in order; stops at the first that fails."""
+    from app.replay import replay
+
+    done = replay(log)
+    lines = [f"{line.title or ' '.join(line.command)}" for line in done]
+    text = "\n".join([*lines, f"{len(lines)} actions replayed."])
+    emit({"replayed": lines}, as_json=as_json, text=text)
