@@ -6,7 +6,6 @@ import importlib
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 
 from app.cli.console import report_error
@@ -37,6 +36,9 @@ def root(
         raise typer.Exit
 
 
+# The class of all wrong uses; typer carries its own copy of click, so it is reached this way.
+_USAGE_ERROR = typer.BadParameter.__bases__[0]
+
 # Each module adds its command when it is imported; only the one asked for is.
 _MODULES = {
     "open": "app.cli.open_window",
@@ -61,15 +63,12 @@ def invoke(words: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=list(words), prog_name="clearband", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+    except _USAGE_ERROR as error:
+        error.show()  # type: ignore[attr-defined]
         return 2
-    except click.UsageError as error:
-        error.show()
-        return 2
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return int(error.exit_code)
-    except (click.Abort, ClearbandError, Cancelled, KeyboardInterrupt) as error:
-        cause = Cancelled() if isinstance(error, click.Abort) else error
+    except (typer.Abort, ClearbandError, Cancelled, KeyboardInterrupt) as error:
+        cause = Cancelled() if isinstance(error, typer.Abort) else error
         return report_error(cause, as_json="--json" in words)
     return int(result or 0)
