@@ -62,14 +62,18 @@ def class_colors(
     """
     out = {value: color for value, color in (given or {}).items() if value in names}
     used = set(out.values())
-    open_values = [value for value in names if value not in out]
-    # A class that nature has a colour for comes first, so that no other takes it.
-    for value in sorted(open_values, key=lambda v: _meaning(names[v]) is None):
-        color = _preferred(names[value])
-        if color in used:
-            color = next((c for c in _ladder() if c not in used), color)
-        used.add(color)
-        out[value] = color
+    left = [value for value in names if value not in out]
+    # Classes that nature has a colour for choose first; whoever comes too late takes what is
+    # left, and takes it last, so that no one else loses the colour of its name.
+    for late in (False, True):
+        for value in sorted(left, key=lambda v: _meaning(names[v]) is None):
+            color = _preferred(names[value])
+            if value in out or (color in used and not late):
+                continue
+            if color in used:
+                color = next((c for c in _ladder() if c not in used), color)
+            used.add(color)
+            out[value] = color
     return {value: out[value] for value in names}
 
 
