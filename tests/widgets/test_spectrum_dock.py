@@ -1,0 +1,106 @@
+"""The spectrum dock: follows, pins, averages regions, breaks at bad bands, writes files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PyQt6.QtCore import Qt
+
+from backends.bands import BandTable
+from backends.scene import ArraySource, Scene, SceneInfo
+from backends.workspace import Region, Workspace
+from widgets.spectrum_dock import SpectrumDock
+
+NM = np.linspace(400, 2500, 30)
+
+
+@pytest.fixture
+def opened(qtbot: Any) -> tuple[Workspace, Scene, SpectrumDock]:
+    workspace = Workspace()
+    good = [b != 12 for b in range(30)]
+    cube = np.random.default_rng(0).random((20, 25, 30)).astype(np.float32)
+    bands = BandTable.build(30, wavelength_nm=NM[::-1], good=good)
+    scene = Scene(ArraySource(cube), SceneInfo(None, "hyperspectral", bands, unit="reflectance"))
+    dock = SpectrumDock(workspace)
+    qtbot.addWidget(dock)
+    dock.resize(800, 220)
+    dock.show()
+    assert dock.stack.currentWidget() is dock.empty
+    workspace.add_scene(scene)
+    return workspace, scene, dock
+
+
+def test_follows_the_mouse_on_a_rising_axis_with_gaps(opened: Any) -> None:
+    workspace, scene, dock = opened
+    workspace.cursor_moved.emit(scene.id, 3, 4)
+    x, y = dock.plot.hover.getOriginalDataset()
+    assert (np.diff(x) > 0).all()
+    np.testing.assert_allclose(x, NM)
+    expected = scene.spectrum(3, 4).astype(float)
+    expected[12] = np.nan
+    np.testing.assert_allclose(y, expected[::-1])
+    assert "Row 3, column 4" in dock.where.text()
+    workspace.cursor_left.emit()
+    assert dock.plot.hover.getOriginalDataset()[0] is None or not len(
+        dock.plot.hover.getOriginalDataset()[0]
+    )
+
+
+def test_pins_stay_share_the_colour_key_and_can_be_undone(opened: Any, qtbot: Any) -> None:
+    workspace, scene, dock = opened
+    for col in (1, 2):
+        workspace.cursor_moved.emit(scene.id, 0, col)
+        qtbot.mouseClick(dock.pin_button, Qt.MouseButton.LeftButton)
+    assert [p.color for p in workspace.pins.values()] == [0, 1]
+    assert len(dock._curves) == 2
+    assert len(dock.plot.legend.items) == 2
+    workspace.commands.undo()
+    assert len(dock._curves) == 1
+    qtbot.mouseClick(dock.clear_button, Qt.MouseButton.LeftButton)
+    assert not workspace.pins
+    assert not dock.clear_button.isEnabled()
+
+
+def test_region_shows_mean_and_deviation(opened: Any) -> None:
+    workspace, scene, dock = opened
+    corners = np.array([[2, 2], [2, 10], [9, 10], [9, 2]])
+    region = Region("Field", scene.id, corners)
+    workspace.add_region(region)
+    values = scene.spectra(region.mask(scene.shape[:2]))
+    curve = dock._curves[region.id]
+    np.testing.assert_allclose(curve.values, values.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(curve.spread, values.std(axis=0), rtol=1e-4)
+
+
+def test_unit_switch_and_wavelengths_unknown(opened: Any) -> None:
+    workspace, scene, dock = opened
+    dock.unit_box.setCurrentText("µm")
+    workspace.cursor_moved.emit(scene.id, 1, 1)
+    assert dock.plot.hover.getOriginalDataset()[0][-1] == pytest.approx(2.5)
+    plain = Scene(
+        ArraySource(np.zeros((4, 4, 3), np.uint8)), SceneInfo(None, "picture", BandTable.build(3))
+    )
+    workspace.add_scene(plain)
+    assert not dock.unit_box.isVisible()
+    workspace.cursor_moved.emit(plain.id, 1, 1)
+    assert dock.plot.hover.getOriginalDataset()[0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".sli", ".png", ".svg"])
+def test_export(opened: Any, tmp_path: Path, suffix: str) -> None:
+    workspace, scene, dock = opened
+    workspace.cursor_moved.emit(scene.id, 5, 6)
+    dock.pin_here()
+    dock.export_to(tmp_path / f"out{suffix}")
+    assert workspace.jobs[-1].error is None
+    content = (tmp_path / f"out{suffix}").read_bytes()
+    starts = {".png": b"\x89PNG", ".svg": b"<?xml"}
+    assert content.startswith(starts.get(suffix, b""))
+    if suffix == ".csv":
+        assert f"{scene.spectrum(5, 6)[0]:.9f}"[:7] in content.decode()
+    if suffix == ".sli":
+        values = np.frombuffer(content, "<f4")
+        np.testing.assert_allclose(values[:30], scene.spectrum(5, 6), rtol=1e-6)
