@@ -105,6 +105,7 @@ class Progress:
         self._started = time.monotonic()
         self._counting_since = self._started
         self._last_change = 0.0
+        self._untold = False
         self._last_partial = 0.0
         self._lock = threading.Lock()
         self.total: float | None = None
@@ -153,6 +154,8 @@ class Progress:
         """Raise `Cancelled` if the user asked to stop. Poll at least every 100 ms."""
         if self.token.cancelled:
             raise Cancelled
+        if self._untold:
+            self._tell()
 
     def track(self, items: Iterable[T], total: int | None = None, unit: str = "") -> Iterator[T]:
         """Iterate and count."""
@@ -172,7 +175,8 @@ class Progress:
 
     def _tell(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if self._on_change is not None and (force or now - self._last_change >= 0.05):
+        self._untold = not (force or now - self._last_change >= 0.05)
+        if self._on_change is not None and not self._untold:
             self._last_change = now
             self._on_change(self.state)
 

@@ -234,6 +234,11 @@ class Workspace:
         """Pin a spectrum (undoable)."""
         self._edit(self.pins, {pin.id: pin}, f"Pin {pin.name}", self.pins_changed)
 
+    def change_pin(self, pin_id: str, **changes: Any) -> None:
+        """Rename or recolour a pin (undoable)."""
+        pin = replace(self.pins[pin_id], **changes)
+        self._edit(self.pins, {pin_id: pin}, f"Edit {pin.name}", self.pins_changed)
+
     def remove_pin(self, pin_id: str) -> None:
         """Take a pin away (undoable)."""
         name = self.pins[pin_id].name

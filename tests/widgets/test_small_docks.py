@@ -1,0 +1,140 @@
+"""Jobs, regions and origin docks."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import Qt
+
+from backends.bands import BandTable
+from backends.errors import BadInput
+from backends.jobs import Job, JobState, Progress, ProgressState, ThreadRunner
+from backends.overlays import Provenance, ScoreMap
+from backends.scene import ArraySource, Scene, SceneInfo
+from backends.workspace import Pin, Region, Workspace
+from widgets.jobs_dock import JobsDock, clock, progress_words
+from widgets.provenance_dock import ProvenanceDock
+from widgets.regions_dock import RegionsDock
+
+
+def scene_of(workspace: Workspace) -> Scene:
+    info = SceneInfo(None, "raster", BandTable.build(2), pixel_size=(10, 10), pixel_unit="m")
+    scene = Scene(ArraySource(np.zeros((50, 60, 2), np.float32)), info)
+    workspace.add_scene(scene)
+    return scene
+
+
+def test_a_running_job_is_shown_and_stopped_by_its_cross(qtbot: Any) -> None:
+    workspace = Workspace(ThreadRunner())
+    dock = JobsDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+    assert dock.empty.isVisible()
+    counted = threading.Event()
+
+    def run(progress: Progress) -> None:
+        progress.start(10, "tiles", "Counting")
+        progress.advance(4)
+        counted.set()
+        while True:
+            progress.check()
+            threading.Event().wait(0.01)
+
+    handle = workspace.submit(Job("Endless", run))
+    try:
+        assert counted.wait(5)
+        row = dock.rows[handle.number]
+        qtbot.waitUntil(lambda: "4 of 10 tiles" in row.line.text(), timeout=3000)
+        assert row.bar.value() == 400
+        qtbot.mouseClick(row.cancel_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: handle.state is JobState.CANCELLED, timeout=1000)
+        qtbot.waitUntil(lambda: "cancelled" in row.state_label.text(), timeout=1000)
+        assert not row.cancel_button.isVisible()
+        qtbot.mouseClick(dock.clear_button, Qt.MouseButton.LeftButton)
+        assert dock.rows == {}
+        assert dock.empty.isVisible()
+        assert not dock._timer.isActive()
+    finally:
+        workspace.close()
+
+
+def test_failure_is_a_sentence_with_details_on_demand(qtbot: Any) -> None:
+    workspace = Workspace()
+    dock = JobsDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+
+    def run(progress: Progress) -> None:
+        raise BadInput("a.tif is damaged.", way_out="Copy it anew.", details="byte 7")
+
+    handle = workspace.submit(Job("Open a.tif", run))
+    row = dock.rows[handle.number]
+    assert row.line.text() == "a.tif is damaged. Copy it anew."
+    assert not row.details.isVisible()
+    row.details_button.click()
+    assert row.details.isVisible()
+    assert row.details.text() == "byte 7"
+
+
+def test_quiet_jobs_are_not_listed(qtbot: Any) -> None:
+    workspace = Workspace()
+    dock = JobsDock(workspace)
+    qtbot.addWidget(dock)
+    workspace.submit(Job("Read", lambda progress: 1, quiet=True))
+    assert dock.rows == {}
+
+
+def test_words() -> None:
+    state = ProgressState(48, 12, "tiles", 4.0, "Mapping")
+    assert progress_words(state) == "Mapping · 12 of 48 tiles · 3 tiles/s · 0:12 left"
+    assert clock(0.42) == "0.4 s"
+    assert clock(65) == "1:05"
+    assert clock(7200) == "2:00:00"
+
+
+def test_regions_are_listed_renamed_deleted_and_undone(qtbot: Any) -> None:
+    workspace = Workspace()
+    dock = RegionsDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+    scene = scene_of(workspace)
+    assert dock.empty.isVisible()
+    workspace.add_pin(Pin(scene.id, 3, 4, "Roof"))
+    square = np.array([[0, 0], [0, 20], [20, 20], [20, 0]], float)
+    workspace.add_region(Region("Field", scene.id, square, 1))
+    texts = [dock.table.item(row, 1).text() for row in range(2)]
+    assert texts == ["row 3, col 4", "400 px, 4.00 ha"]
+    dock.table.item(1, 0).setText("Meadow")
+    assert next(iter(workspace.regions.values())).name == "Meadow"
+    dock.table.item(0, 0).setText("Barn")
+    assert next(iter(workspace.pins.values())).name == "Barn"
+    dock.table.selectAll()
+    qtbot.mouseClick(dock.delete_button, Qt.MouseButton.LeftButton)
+    assert not workspace.pins
+    assert not workspace.regions
+    workspace.commands.undo()
+    assert len(workspace.pins) == len(workspace.regions) == 1
+
+
+def test_origin_of_the_active_result(qtbot: Any) -> None:
+    workspace = Workspace()
+    dock = ProvenanceDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+    scene = scene_of(workspace)
+    assert dock.empty.isVisible()
+    made = Provenance(
+        "rx", parameters={"window": 7}, figures={"overall_accuracy": 0.91234},
+        command="clearband x", notes=("Only a sample was looked at.",),
+    )  # fmt: skip
+    overlay = ScoreMap("Anomaly", scene.id, made, values=np.zeros((50, 60), np.float32))
+    workspace.add_overlay(overlay)
+    workspace.activate_overlay(overlay.id)
+    assert not dock.empty.isVisible()
+    assert dock.rows["Overall accuracy"] == "0.9123"
+    assert "window 7" in dock.rows["Settings"]
+    assert "Only a sample" in dock.rows["When not to believe it"]
+    workspace.activate_overlay(None)
+    assert dock.empty.isVisible()
