@@ -73,6 +73,7 @@ def test_failure_is_a_sentence_with_details_on_demand(qtbot: Any) -> None:
     row = dock.rows[handle.number]
     assert row.line.text() == "a.tif is damaged. Copy it anew."
     assert not row.details.isVisible()
+    qtbot.waitUntil(row.isVisible, timeout=1000)
     row.details_button.click()
     assert row.details.isVisible()
     assert row.details.text() == "byte 7"
