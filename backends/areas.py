@@ -117,10 +117,7 @@ def class_areas(
 
 def _small(area_m2: float) -> str:
     for factor, unit in ((1.0, "m²"), (1e6, "mm²"), (1e12, "µm²")):
-        if area_m2 * factor >= 1:
-            return (
-                f"{area_m2 * factor:.3g} {unit}"
-                if area_m2 * factor < 1000
-                else (f"{area_m2 * factor:,.0f} {unit}")
-            )
+        shown = area_m2 * factor
+        if shown >= 0.01:
+            return f"{shown:.3g} {unit}" if shown < 1000 else f"{shown:,.0f} {unit}"
     return "0 m²"

@@ -45,10 +45,10 @@ class MemoryBudget:
 
     def put(self, key: Hashable, value: NDArray[Any]) -> None:
         """Keep an array; what was used longest ago makes room. Too large is not kept."""
-        if value.nbytes > self.limit_bytes // 2:
-            return
         with self._lock:
             self._drop(key)
+            if value.nbytes > self.limit_bytes // 2:
+                return
             self._held[key] = value
             self._bytes += value.nbytes
             while self._bytes > self.limit_bytes:

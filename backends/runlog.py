@@ -14,7 +14,7 @@ from backends.errors import BadInput
 
 HEADER = "# clearband run log 1"
 LARGEST_BYTES = 4 << 20
-_LONGEST_COMMAND = 1 << 16
+_MOST_BREAKS = 100  # line breaks within one command
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class RunLog:
     """Append-only list of actions, readable as a shell script."""
 
     added = Signal(LogLine)
+    replaced = Signal()
 
     def __init__(self, lines: Iterable[LogLine] = ()) -> None:
         self.lines: list[LogLine] = list(lines)
@@ -56,6 +57,11 @@ class RunLog:
         self.lines.append(line)
         self.added.emit(line)
         return line
+
+    def replace(self, lines: Iterable[LogLine]) -> None:
+        """Take another session's log in place of this one."""
+        self.lines[:] = lines
+        self.replaced.emit()
 
     def text(self) -> str:
         """Return the whole log."""
@@ -101,7 +107,7 @@ def parse_log(path: Path) -> list[LogLine]:
             words = shlex.split(stripped)
         except ValueError:
             pending = stripped
-            if len(pending) > _LONGEST_COMMAND:
+            if pending.count("\n") > _MOST_BREAKS:
                 break
             continue
         number, pending = started, ""
