@@ -80,7 +80,7 @@ def _text(values: dict[str, Any]) -> str:
         rows["Overall accuracy"] = _percent(metrics["overall_accuracy"])
         rows["Average accuracy"] = _percent(metrics["average_accuracy"])
         rows["Kappa"] = "n/a" if metrics["kappa"] is None else f"{metrics['kappa']:.4f}"
-        rows["Test pixels"] = metrics["pixels"]
+        rows["Test pixels"] = metrics["test_pixels"]
     if values.get("train_seconds"):
         rows["Training"] = f"{values['train_seconds']:.1f} s"
     rows["Map"] = f"{values['predict_seconds']:.1f} s"

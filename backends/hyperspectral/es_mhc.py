@@ -1,0 +1,293 @@
+"""The white-box network: parts of the spectrum as streams, mixed by matrices one can read.
+
+Our own build after the description of ES-mHC (Zhu et al., "White-Box mHC", arXiv
+2601.15757, 2026); the paper's full text was not available, so widths, the shared
+spatial block and everything under "reconstruction" in the model card are ours.
+No code was taken from its authors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from backends.hyperspectral.groups import BandGroups
+from backends.hyperspectral.hyper_connection import (
+    HyperConnection,
+    Mixing,
+    RMSNorm,
+    mix_streams,
+    read_streams,
+    write_streams,
+)
+from backends.hyperspectral.selective_scan import Mamba
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Size and choices of the network.
+
+    Attributes
+    ----------
+    width_per_stream : int
+        Width d = this times the number of streams, rounded up to a multiple of 4.
+    layers : int
+        Each has a mixer site and a feed-forward site.
+    d_state : int
+        States of the selective scan.
+    dropout : float
+    res_gain : float
+        See `HyperConnection`.
+    dynamic : float
+        First scale of the pixel-dependent part.
+    list_share : float
+        Part of the pixels in each of the n * n lists.
+    list_length : int
+        Longer lists are dealt out, by rank in turn, to several of at most this length: one
+        scan never grows with the scene, and sees what it saw in training.
+    context : int
+        Side of the square whose mean spectrum joins the pixel's own (1 = none, as in the
+        source; odd).
+    position : bool
+        Add a code of row and column to the first stream, as in the source. It lets the
+        network learn places by heart, so it is off here unless asked for.
+    """
+
+    width_per_stream: int = 8
+    layers: int = 2
+    d_state: int = 8
+    dropout: float = 0.1
+    res_gain: float = 1.0
+    dynamic: float = 0.01
+    list_share: float = 0.1
+    list_length: int = 512
+    context: int = 1
+    position: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+@dataclass
+class HyperRecord:
+    """What one site did, for the viewer.
+
+    Attributes
+    ----------
+    layer : int
+        From 1.
+    site : str
+        ``"mixer"`` or ``"ffn"``.
+    static : tensor of shape (n, n)
+    mixing : Mixing
+    """
+
+    layer: int
+    site: str
+    static: Tensor
+    mixing: Mixing
+
+
+class Layer(nn.Module):
+    """Mixer site (spectral and spatial scan) and feed-forward site."""
+
+    def __init__(self, streams: int, width: int, settings: NetworkSettings) -> None:
+        super().__init__()
+        n, s = streams, settings
+        self.streams, self.settings = n, settings
+        self.mixer_site = HyperConnection(n, width, gain=s.res_gain, dynamic=s.dynamic)
+        self.mixer_norm = RMSNorm(width)
+        self.spectral = Mamba(width // n, s.d_state)
+        self.spatial = Mamba(width, s.d_state)
+        self.list_code = nn.Parameter(torch.zeros(n * n, width))
+        nn.init.trunc_normal_(self.list_code, std=0.02)
+        self.ffn_site = HyperConnection(n, width, gain=s.res_gain, dynamic=s.dynamic)
+        self.ffn_norm = RMSNorm(width)
+        self.ffn = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+
+    def forward(
+        self, streams: Tensor, valid: Tensor | None
+    ) -> tuple[Tensor, list[tuple[str, Tensor, Mixing]]]:
+        """Return the next streams, and site, static matrix and mixing of both sites."""
+        drop = self.settings.dropout if self.training else 0.0
+        first = self.mixer_site.weights(streams)
+        seen = self.mixer_norm(read_streams(streams, first))
+        tokens = seen.view(seen.shape[0], self.streams, -1)
+        spectral = self.spectral(tokens).reshape(seen.shape)
+        answer = spectral + self._along_lists(spectral, first.mix, valid)
+        streams = write_streams(mix_streams(streams, first), first, answer, drop)
+        second = self.ffn_site.weights(streams)
+        answer = self.ffn(self.ffn_norm(read_streams(streams, second)))
+        streams = write_streams(mix_streams(streams, second), second, answer, drop)
+        return streams, [
+            ("mixer", self.mixer_site.static_matrix(), first),
+            ("ffn", self.ffn_site.static_matrix(), second),
+        ]
+
+    def _along_lists(self, values: Tensor, mix: Tensor, valid: Tensor | None) -> Tensor:
+        """Scan the pixels that rank highest in each matrix entry; mean over a pixel's lists.
+
+        ``values`` (pixels, d), ``mix`` (pixels, n, n). Pixels in no list get 0.
+        """
+        lists = rank_lists(mix, self.settings.list_share, self.settings.list_length, valid=valid)
+        codes, members = lists
+        tokens = values[members] + self.list_code[codes][:, None, :]
+        if torch.is_grad_enabled():
+            scanned = self.spatial(tokens)
+        else:  # bounded memory: a few lists at a time
+            scanned = torch.cat([self.spatial(part) for part in tokens.split(16)])
+        flat = members.reshape(-1)
+        total = torch.zeros_like(values).index_add_(
+            0, flat, scanned.reshape(-1, values.shape[1]).to(values.dtype)
+        )
+        hits = torch.bincount(flat, minlength=values.shape[0]).clamp(min=1)
+        return total / hits[:, None].to(values.dtype)
+
+
+def rank_lists(
+    mix: Tensor, share: float, longest: int, *, valid: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Rank pixels by every matrix entry and keep the top ones, highest first.
+
+    Parameters
+    ----------
+    mix : tensor of shape (pixels, n, n)
+    share : float
+        Part of the pixels kept, at least one.
+    longest : int
+        Lists longer than this are dealt out by rank in turn to equally long ones; the
+        lowest ranks that do not fill them up are left out.
+    valid : bool tensor of shape (pixels,), optional
+        Pixels that may be ranked.
+
+    Returns
+    -------
+    codes : int64 tensor of shape (lists,)
+        The entry ``i * n + j`` each list belongs to.
+    members : int64 tensor of shape (lists, length)
+        Pixel numbers.
+    """
+    pixels, n, _ = mix.shape
+    scores = mix.detach().reshape(pixels, n * n).t()
+    usable = pixels
+    if valid is not None:
+        usable = int(valid.sum())
+        scores = scores.masked_fill(~valid[None, :], float("-inf"))
+    top = min(max(1, int(share * usable)), pixels)
+    order = scores.topk(top, dim=1).indices  # (n * n, top), descending
+    parts = math.ceil(top / longest)
+    length = top // parts
+    dealt = order[:, : length * parts].reshape(n * n, length, parts).transpose(1, 2)
+    codes = torch.arange(n * n, device=mix.device).repeat_interleave(parts)
+    return codes, dealt.reshape(n * n * parts, length)
+
+
+class EsMhc(nn.Module):
+    """The network.
+
+    Parameters
+    ----------
+    groups : BandGroups
+        Streams.
+    classes : int
+    settings : NetworkSettings
+    """
+
+    def __init__(self, groups: BandGroups, classes: int, settings: NetworkSettings) -> None:
+        super().__init__()
+        n = len(groups)
+        self.settings = settings
+        self.width = network_width(n, settings.width_per_stream)
+        self.group_index = [torch.from_numpy(m) for m in groups.members]
+        per_band = 2 if settings.context > 1 else 1
+        self.embed = nn.ModuleList(nn.Linear(per_band * len(m), self.width) for m in groups.members)
+        self.layers = nn.ModuleList(Layer(n, self.width, settings) for _ in range(settings.layers))
+        # With a plain mean over streams, as in the source, the last mixing matrix has no
+        # effect: its rows sum to one. Learned weights give it one.
+        self.collapse = nn.Parameter(torch.full((n, self.width), 1.0 / n))
+        self.norm = RMSNorm(self.width)
+        self.head_in = nn.Linear(self.width, 2 * self.width)
+        # A pixel at a time: over the image, as in the source, a tile's answer would depend
+        # on what else lies in the tile.
+        self.head_norm = nn.GroupNorm(n, 2 * self.width)
+        self.head_out = nn.Linear(2 * self.width, classes)
+
+    def forward(
+        self,
+        spectra: Tensor,
+        *,
+        around: Tensor | None = None,
+        places: Tensor | None = None,
+        valid: Tensor | None = None,
+        return_hyper: bool = False,
+    ) -> tuple[Tensor, list[HyperRecord]]:
+        """Classify a set of pixels together.
+
+        Parameters
+        ----------
+        spectra : tensor of shape (pixels, bands)
+            Stretched to 0..1.
+        around : tensor like ``spectra``, optional
+            Mean spectra of the squares around the pixels; needed when ``context > 1``.
+        places : tensor of shape (pixels, 2), optional
+            Row and column, 0 to 1 over the scene; needed when ``position``.
+        valid : bool tensor of shape (pixels,), optional
+            Pixels with data; others are in no list.
+        return_hyper : bool
+            Also return what every site did.
+
+        Returns
+        -------
+        logits : tensor of shape (pixels, classes)
+        records : list of HyperRecord
+            Two a layer, empty unless asked for.
+        """
+        streams = self._streams(spectra, around, places)
+        records: list[HyperRecord] = []
+        for number, layer in enumerate(self.layers, start=1):
+            streams, sites = layer(streams, valid)
+            if return_hyper:
+                records += [HyperRecord(number, *site) for site in sites]
+        hidden = self.head_in(self.norm((streams * self.collapse).sum(1)))
+        return self.head_out(functional.silu(self.head_norm(hidden))), records
+
+    def _streams(self, spectra: Tensor, around: Tensor | None, places: Tensor | None) -> Tensor:
+        """Return the first streams, shape (pixels, n, d)."""
+        made = []
+        for index, embed in zip(self.group_index, self.embed, strict=True):
+            own = spectra[:, index.to(spectra.device)]
+            if self.settings.context > 1:
+                if around is None:
+                    raise ValueError("context > 1 needs the spectra around")
+                own = torch.cat([own, around[:, index.to(spectra.device)]], dim=1)
+            made.append(embed(2 * own - 1))
+        if self.settings.position:
+            if places is None:
+                raise ValueError("position needs the places")
+            made[0] = made[0] + position_code(places, self.width)
+        streams = torch.stack(made, dim=1)
+        drop = self.settings.dropout
+        return functional.dropout(streams, drop, training=self.training)
+
+
+def network_width(streams: int, per_stream: int) -> int:
+    """Return the width: a multiple of the streams (tokens) and of 4 (position code)."""
+    step = math.lcm(streams, 4)
+    return max(1, math.ceil(streams * per_stream / step)) * step
+
+
+def position_code(places: Tensor, width: int) -> Tensor:
+    """Return the sinusoidal code of rows and columns, shape (pixels, width)."""
+    quarter = width // 4
+    steps = torch.arange(quarter, device=places.device, dtype=places.dtype)
+    speed = 100.0 * torch.exp(-steps * (math.log(1000.0) / max(1, quarter)))
+    angle = places[:, :, None] * speed  # (pixels, 2, quarter)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1).flatten(1)
