@@ -1,0 +1,130 @@
+"""Small parts of the window: workbench buttons, geometry, keys that widgets need themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QEvent, QObject, QRect, Qt
+from PyQt6.QtGui import QGuiApplication, QKeyEvent
+from PyQt6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QButtonGroup,
+    QComboBox,
+    QHBoxLayout,
+    QMainWindow,
+    QToolButton,
+    QWidget,
+)
+
+from app.settings import WindowGeometry
+from app.workbenches import WORKBENCHES
+
+DEFAULT_SIZE = (1600, 1000)
+# The few tokens of our own on top of napari's sheet: thin separators leave room for the canvas.
+TOKENS = """
+QMainWindow::separator { width: 3px; height: 3px; padding: 0px; image: none; }
+QToolButton#workbench { border: none; border-radius: 3px; padding: 2px 8px; }
+QToolButton#workbench:checked { background-color: palette(highlight); }
+QToolButton#workbench:focus { border: 1px solid palette(highlight); }
+"""
+
+
+class WorkbenchBar(QWidget):
+    """One button a workbench, in the corner of the menu bar."""
+
+    def __init__(self, choose: Callable[[str], None], parent: QWidget) -> None:
+        super().__init__(parent)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(8, 2, 8, 2)
+        row.setSpacing(4)
+        self._group = QButtonGroup(self)
+        self.buttons: dict[str, QToolButton] = {}
+        for bench in WORKBENCHES:
+            button = QToolButton(self)
+            button.setObjectName("workbench")
+            button.setText(bench.title)
+            button.setToolTip(f"{bench.about} ({bench.shortcut})")
+            button.setAccessibleName(f"Workbench {bench.title}")
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+            button.clicked.connect(lambda _=False, name=bench.id: choose(name))
+            self._group.addButton(button)
+            self.buttons[bench.id] = button
+            row.addWidget(button)
+
+    def mark(self, workbench_id: str) -> None:
+        """Show which one is on."""
+        self.buttons[workbench_id].setChecked(True)
+
+
+class KeyGuard(QObject):
+    """Leaves the space bar to a button, list or box that has the keyboard.
+
+    Space blinks overlays everywhere else; without this nobody could press a button
+    from the keyboard.
+    """
+
+    _KINDS = (QAbstractButton, QComboBox, QAbstractItemView)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        application = QApplication.instance()
+        if application is not None:
+            application.installEventFilter(self)
+
+    def stop(self) -> None:
+        """Look at no more keys."""
+        application = QApplication.instance()
+        if application is not None:
+            application.removeEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Claim the key for the widget that has the focus."""
+        if (
+            event is not None
+            and event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.key() == Qt.Key.Key_Space
+            and isinstance(watched, self._KINDS)
+        ):
+            event.accept()
+            return True
+        return False
+
+
+def place_window(window: QMainWindow, geometry: WindowGeometry | None) -> None:
+    """Give the window its last place and size, as far as the screens allow."""
+    screen = QGuiApplication.primaryScreen()
+    area = screen.availableGeometry() if screen is not None else QRect(0, 0, *DEFAULT_SIZE)
+    if geometry is None:
+        width, height = (min(a, b) for a, b in zip(DEFAULT_SIZE, _size(area), strict=True))
+        window.resize(width, height)
+        return
+    at = QRect(geometry.x, geometry.y, geometry.width, geometry.height)
+    home = QGuiApplication.screenAt(at.center())
+    if home is None:  # that screen is gone
+        at.moveTopLeft(area.topLeft())
+        home = screen
+    if home is not None:
+        at = at.intersected(home.availableGeometry())
+    window.setGeometry(at)
+    if geometry.maximized:
+        window.setWindowState(window.windowState() | Qt.WindowState.WindowMaximized)
+
+
+def take_geometry(window: QMainWindow) -> WindowGeometry:
+    """Return where the window is."""
+    at = window.normalGeometry() if window.isMaximized() else window.geometry()
+    return WindowGeometry(
+        x=at.x(),
+        y=at.y(),
+        width=min(16384, max(640, at.width())),
+        height=min(16384, max(480, at.height())),
+        maximized=window.isMaximized(),
+    )
+
+
+def _size(area: QRect) -> tuple[int, int]:
+    return area.width(), area.height()

@@ -1,0 +1,278 @@
+"""The entries of the action table: what each menu and key does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.actions import Action
+from app.samples import SAMPLES
+from app.workbenches import DOCKS, WORKBENCHES, workbench
+
+if TYPE_CHECKING:
+    from app.window import ClearbandWindow
+
+RECENT_SHOWN = 8
+
+
+def add_all(window: ClearbandWindow) -> None:
+    """Fill the table of a new window."""
+    _add_file(window)
+    _add_edit(window)
+    _add_view(window)
+    _add_workbenches(window)
+    _add_help(window)
+
+
+def _add_file(window: ClearbandWindow) -> None:
+    opener, add = window.opener, window.actions.add
+    add(
+        Action(
+            "file.open",
+            "Open…",
+            opener.ask_files,
+            "File",
+            "Ctrl+O",
+            10,
+            help="Open images of any format that Clearband knows.",
+        ),
+        Action(
+            "file.open_folder",
+            "Open folder…",
+            opener.ask_folder,
+            "File",
+            "Ctrl+Shift+O",
+            10,
+            help="Open a DICOM series or a Zarr store.",
+        ),
+    )
+    add_recent(window)
+    for sample in SAMPLES:
+        bench = workbench(sample.workbench).title
+        add(
+            Action(
+                f"sample.{sample.id}",
+                f"{sample.title} ({bench})",
+                lambda name=sample.id: opener.open_sample(name),
+                "File/Samples",
+                group=20,
+                help=sample.about,
+            )
+        )
+    add(
+        Action(
+            "file.labels",
+            "Load labels…",
+            opener.ask_labels,
+            "File",
+            group=30,
+            enabled=window.has_scene,
+            help="Read a label file as the training labels of this scene.",
+        ),
+        Action(
+            "file.close_scene",
+            "Close scene",
+            window.close_scene,
+            "File",
+            "Ctrl+W",
+            80,
+            enabled=window.has_scene,
+        ),
+        Action("file.quit", "Quit", window.ask_to_close, "File", "Ctrl+Q", 80),
+    )
+
+
+def add_recent(window: ClearbandWindow) -> None:
+    """Bring the list of recent files up to date."""
+    for action_id in [a for a in window.actions.table if a.startswith("recent.")]:
+        window.actions.remove(action_id)
+    for number, path in enumerate(window.settings.recent[:RECENT_SHOWN]):
+        name = Path(path)
+        window.actions.add(
+            Action(
+                f"recent.{number}",
+                f"{name.name}  –  {name.parent}",
+                lambda path=path: window.open_paths([path]),
+                "File/Open recent",
+                group=20,
+                help=path,
+            )
+        )
+
+
+def _add_edit(window: ClearbandWindow) -> None:
+    canvas, commands = window.canvas, window.workspace.commands
+    tools = window.tools
+    window.actions.add(
+        Action(
+            "edit.undo",
+            "Undo",
+            commands.undo,
+            "Edit",
+            "Ctrl+Z",
+            10,
+            label=lambda: _step("Undo", commands.undo_label),
+            enabled=lambda: commands.undo_label is not None,
+        ),
+        Action(
+            "edit.redo",
+            "Redo",
+            commands.redo,
+            "Edit",
+            "Ctrl+Shift+Z",
+            10,
+            label=lambda: _step("Redo", commands.redo_label),
+            enabled=lambda: commands.redo_label is not None,
+        ),
+        Action(
+            "edit.brush",
+            "Paint labels",
+            window.tools.brush,
+            "Edit",
+            "B",
+            20,
+            help="Paint training labels of the class in hand; 1 to 9 choose the class.",
+        ),
+        Action("edit.eraser", "Erase labels", window.tools.eraser, "Edit", "Shift+B", 20),
+        Action("edit.smaller", "Smaller brush", tools.smaller_brush, "Edit", ",", 20),
+        Action("edit.larger", "Larger brush", tools.larger_brush, "Edit", ".", 20),
+        Action(
+            "edit.region",
+            "Draw region",
+            window.tools.lasso,
+            "Edit",
+            "R",
+            30,
+            help="Drag around an area; its spectrum appears in the spectrum dock.",
+        ),
+        Action(
+            "edit.pin",
+            "Pin spectrum here",
+            canvas.pin_here,
+            "Edit",
+            "S",
+            30,
+            help="Keep the spectrum under the mouse.",
+        ),
+        Action("edit.clear_pins", "Remove all pins", window.workspace.clear_pins, "Edit", group=30),
+        Action("edit.cancel", "Put the tool down", window.tools.escape, "Edit", "Esc", 40),
+    )
+    for number in range(1, 10):
+        window.actions.add(
+            Action(
+                f"edit.class_{number}",
+                f"Class {number}",
+                lambda number=number: window.tools.choose_class(number),
+                "Edit/Class in hand",
+                str(number),
+                25,
+                label=lambda number=number: window.tools.class_title(number),
+            )
+        )
+
+
+def _add_view(window: ClearbandWindow) -> None:
+    canvas = window.canvas
+    window.actions.add(
+        Action("view.fit", "Fit to view", canvas.stage.fit, "View", "Ctrl+0", 10),
+        Action(
+            "view.previous_band", "Previous band", lambda: canvas.step_band(-1), "View", "[", 20
+        ),
+        Action("view.next_band", "Next band", canvas.next_band, "View", "]", 20),
+        Action(
+            "view.blink",
+            "Blink overlay",
+            window.tools.blink,
+            "View",
+            "Space",
+            20,
+            help="Switch between the active overlay and the one below it, or the bare picture.",
+        ),
+        Action("view.composer", "Composer", lambda: window.show_dock("composer"), "View", "C", 30),
+        Action(
+            "view.matrix",
+            "Matrix here",
+            window.tools.matrix_here,
+            "View",
+            "M",
+            30,
+            help="How the spectrum's parts talk to each other at this pixel.",
+        ),
+        Action(
+            "view.light",
+            "Light theme",
+            window.toggle_theme,
+            "View",
+            group=70,
+            checked=lambda: window.settings.theme == "light",
+        ),
+        Action("view.full_screen", "Full screen", window.toggle_full_screen, "View", "F11", 70),
+        Action(
+            "view.palette",
+            "Command palette",
+            window.show_palette,
+            "View",
+            "Ctrl+K",
+            70,
+            help="Find anything Clearband can do by typing a few letters.",
+        ),
+    )
+    for spec in DOCKS:
+        window.actions.add(
+            Action(
+                f"dock.{spec.id}",
+                spec.title,
+                lambda name=spec.id: window.toggle_dock(name),
+                "View/Docks",
+                group=40,
+                checked=lambda name=spec.id: window.dock_is_shown(name),
+            )
+        )
+    for name, title in window.NAPARI_PANELS.items():
+        window.actions.add(
+            Action(
+                f"napari.{name}",
+                title,
+                lambda name=name: window.toggle_napari_panel(name),
+                "View/napari",
+                group=50,
+                checked=lambda name=name: window.napari_panel_is_shown(name),
+            )
+        )
+
+
+def _add_workbenches(window: ClearbandWindow) -> None:
+    for bench in WORKBENCHES:
+        window.actions.add(
+            Action(
+                f"workbench.{bench.id}",
+                bench.title,
+                lambda name=bench.id: window.show_workbench(name),
+                "Workbench",
+                bench.shortcut,
+                10,
+                checked=lambda name=bench.id: window.workbench == name,
+                help=bench.about,
+            )
+        )
+    window.actions.add(
+        Action(
+            "workbench.reset",
+            "Arrange docks as planned",
+            window.reset_layout,
+            "Workbench",
+            group=20,
+        )
+    )
+
+
+def _add_help(window: ClearbandWindow) -> None:
+    window.actions.add(
+        Action("help.what", "What is this", window.tools.what_is_this, "Help", "F1", 10),
+        Action("help.keys", "Keys", window.tools.show_keys, "Help", group=10),
+        Action("help.about", "About Clearband", window.tools.show_about, "Help", group=20),
+    )
+
+
+def _step(verb: str, label: str | None) -> str:
+    return verb if label is None else f"{verb} {label[:1].lower()}{label[1:]}"

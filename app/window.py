@@ -1,0 +1,89 @@
+"""Make the window and run it: what ``clearband [PATH…]`` does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import resources
+from app.bridge import plain_error
+from app.main_window import ClearbandWindow
+from app.settings import config_folder
+from backends.jobs import Runner
+
+if TYPE_CHECKING:
+    import napari
+
+__all__ = ["ClearbandWindow", "build", "run"]
+
+
+def build(
+    show: bool = True, *, viewer: napari.Viewer | None = None, runner: Runner | None = None
+) -> ClearbandWindow:
+    """Make the window.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer, optional
+        Use this one (tests) instead of a new one.
+    runner : Runner, optional
+        Where jobs run; default threads.
+    """
+    if viewer is None:
+        _own_napari_settings()
+        import napari
+
+        viewer = napari.Viewer(show=False, show_welcome_screen=False, title="Clearband")
+    window = ClearbandWindow(viewer, runner)
+    # The window lives as long as the Qt window does.
+    window.qt_window.clearband = window  # type: ignore[attr-defined]
+    if show:
+        window.show()
+    return window
+
+
+def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
+    """Open the window with some files and stay until it is closed."""
+    _own_napari_settings()
+    from napari._qt.qt_event_loop import get_qapp
+
+    application = get_qapp(app_name="Clearband", icon=str(resources.path("icons", "clearband.svg")))
+    window = build()
+    _catch_everything(window)
+    window.open_paths(paths)
+    if demo:
+        window.opener.open_sample("demo")
+    return int(application.exec())
+
+
+def _own_napari_settings() -> None:
+    """Keep our choices apart from those of a plain napari on the same machine."""
+    if "napari" not in sys.modules:
+        folder = config_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("NAPARI_CONFIG", str(folder / "napari.yaml"))
+
+
+def _catch_everything(window: ClearbandWindow) -> None:
+    """No traceback reaches a terminal or a user: a sentence, and details on request."""
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            window.ask_to_close()
+        elif (plain := plain_error(error)) is not None:
+            window.notify(plain)
+        else:
+            window.notify_unexpected(error)
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        error = args.exc_value
+        if error is not None and not isinstance(error, SystemExit):
+            window.workspace.dispatch(lambda: window.notify_unexpected(error))
+
+    sys.excepthook = hook
+    threading.excepthook = in_thread
