@@ -80,7 +80,7 @@ def read_window(
         min(wide.col + wide.width, cols) - col0,
     )
     values = scene.read(wide, bands.tolist(), physical=True)
-    measured = np.isfinite(values).any(axis=2)
+    measured = np.asarray(np.isfinite(values).any(axis=2))
     values = stretch.apply(values)
     inner = (
         slice(window.row - row0, window.row - row0 + window.height),
