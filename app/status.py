@@ -7,8 +7,7 @@ from typing import Any
 
 from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
 from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
-from superqt import QElidingLabel
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
 from app.canvas import Canvas
 from backends.describe import size_text
@@ -16,6 +15,7 @@ from backends.devices import badge
 from backends.georeference import GeoReference
 from backends.jobs import Job, JobHandle, Progress
 from backends.scene import Scene
+from widgets.eliding import ElidedLabel
 from widgets.icons import IconButton
 
 POLL_MS = 200
@@ -30,15 +30,12 @@ class StatusBar(QWidget):
         super().__init__(parent)
         self._canvas, self._workspace = canvas, canvas.workspace
         self._ready: set[str] = set()
-        self.place = QElidingLabel("")
-        self.place.setElideMode(Qt.TextElideMode.ElideRight)
+        self.place = ElidedLabel()
         self.place.setAccessibleName("Position and value under the mouse")
         self.place.setMinimumWidth(160)
-        self.facts = QElidingLabel("")
-        self.facts.setElideMode(Qt.TextElideMode.ElideRight)
+        self.facts = ElidedLabel()
         self.facts.setAccessibleName("Scene")
         self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.facts.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.jobs = JobSummary(self)
         self.jobs.clicked.connect(self.jobs_clicked)
         self.device = QLabel("")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PyQt6.QtCore import QModelIndex, QSize, Qt, QTimer
-from PyQt6.QtGui import QBrush, QColor, QPainter
+from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtGui import QBrush, QColor
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QButtonGroup,
@@ -18,9 +18,6 @@ from PyQt6.QtWidgets import (
     QListWidgetItem,
     QPushButton,
     QStackedWidget,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -39,6 +36,8 @@ from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.band_slider import BandSlider
 from widgets.boards import PictureBoard
+from widgets.eliding import ElidedBox
+from widgets.two_lines import TwoLines
 
 SLIDE_MS = 30
 _STRETCHES = {
@@ -119,7 +118,7 @@ class ComposerDock(QWidget):
         column.setSpacing(8)
         self.presets = QListWidget()
         self.presets.setAccessibleName("Pictures by wavelength")
-        self.presets.setItemDelegate(_TwoLines(self.presets))
+        self.presets.setItemDelegate(TwoLines(self.presets))
         self.presets.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.presets.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.presets.itemClicked.connect(self._on_preset)
@@ -171,7 +170,7 @@ class ComposerDock(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.stretch = QComboBox()
+        self.stretch = ElidedBox()
         self.stretch.setAccessibleName("Stretch")
         self.stretch.activated.connect(self._on_stretch)
         form.addRow("Stretch", self.stretch)
@@ -410,45 +409,8 @@ class ComposerDock(QWidget):
         return replace(new, stretch=stretch, low=before.low, high=before.high)
 
 
-class _TwoLines(QStyledItemDelegate):
-    """Draws a title and, weaker, what it is good for or why it is not there."""
-
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
-        """Two lines of text and some air."""
-        return QSize(64, 2 * option.fontMetrics.height() + 8)
-
-    def paint(
-        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
-    ) -> None:
-        """Draw both lines, cut where they do not fit."""
-        if painter is None:
-            return
-        color = option.widget.palette().color(option.widget.foregroundRole())
-        painter.save()
-        enabled = bool(option.state & QStyle.StateFlag.State_Enabled)
-        if enabled and option.state & QStyle.StateFlag.State_Selected:
-            painter.setOpacity(0.25)
-            painter.fillRect(option.rect, color)
-        elif enabled and option.state & QStyle.StateFlag.State_MouseOver:
-            painter.setOpacity(0.1)
-            painter.fillRect(option.rect, color)
-        rect = option.rect.adjusted(8, 4, -8, -4)
-        metrics, width = option.fontMetrics, rect.width()
-        elide = Qt.TextElideMode.ElideRight
-        painter.setPen(color)
-        painter.setOpacity(1.0 if enabled else 0.4)
-        top = index.data(Qt.ItemDataRole.DisplayRole)
-        painter.drawText(rect, Qt.AlignmentFlag.AlignTop, metrics.elidedText(top, elide, width))
-        painter.setOpacity(0.65 if enabled else 0.4)
-        low = index.data(Qt.ItemDataRole.UserRole + 1)
-        painter.drawText(rect, Qt.AlignmentFlag.AlignBottom, metrics.elidedText(low, elide, width))
-        painter.restore()
-
-
-def _band_box() -> QComboBox:
-    box = QComboBox()
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(10)
+def _band_box() -> ElidedBox:
+    box = ElidedBox()
     box.setMaxVisibleItems(24)
     return box
 

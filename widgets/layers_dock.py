@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from PyQt6.QtCore import QRectF, QSignalBlocker, QSize, Qt
-from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PyQt6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -16,12 +15,12 @@ from PyQt6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
 from backends.areas import ClassArea
 from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.boards import LABELS, PICTURE, LayerBoard, Row
+from widgets.eliding import ElidedBox, ElidedLabel
 from widgets.icons import IconButton
 from widgets.legend import LegendView
 
@@ -68,12 +67,9 @@ class LayersDock(QWidget):
         column.setSpacing(4)
         top = QHBoxLayout()
         top.setSpacing(4)
-        self.scenes = QComboBox()
+        self.scenes = ElidedBox()
         self.scenes.setAccessibleName("Open scenes")
         self.scenes.setToolTip("The scene on the canvas")
-        self.scenes.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
         self.scenes.activated.connect(self._on_scene_chosen)
         self.close_button = IconButton("close", "Close this scene", self)
         self.close_button.clicked.connect(self._close_scene)
@@ -100,7 +96,8 @@ class LayersDock(QWidget):
         self._list.addStretch(1)
         area.setWidget(inside)
         self._below = self._lower()
-        column.addWidget(area)
+        area.setMinimumHeight(56)
+        column.addWidget(area, 1)
         column.addWidget(self._below, 1)
 
     def _lower(self) -> QWidget:
@@ -129,7 +126,7 @@ class LayersDock(QWidget):
         self._compare = QWidget()
         self._compare.setLayout(compare)
         column.addWidget(self._compare)
-        self.heading = QElidingLabel("")
+        self.heading = ElidedLabel()
         self.heading.setContentsMargins(4, 4, 4, 0)
         column.addWidget(self.heading)
         self.legend = LegendView()
@@ -190,17 +187,9 @@ class LayersDock(QWidget):
             view = RowView(row, self)
             self.rows[row.id] = view
             self._list.insertWidget(index, view)
-        self._fit_rows()
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Leave the legend its share."""
-        super().resizeEvent(event)
-        self._fit_rows()
-
-    def _fit_rows(self) -> None:
-        """Let the list be as high as its rows, but never more than half of the dock."""
+        # As high as its rows where there is room, half of the dock where there is not.
         wanted = sum(view.sizeHint().height() + 2 for view in self.rows.values()) + 4
-        self._area.setFixedHeight(max(52, min(wanted, self.height() // 2)))
+        self._area.setMaximumHeight(max(56, wanted))
 
     def _on_row(self, scene_id: str, row_id: str) -> None:
         row = self._board.row(scene_id, row_id)
@@ -307,9 +296,7 @@ class RowView(QFrame):
         self.eye = IconButton("eye", "Show or hide", self, other="eye-off")
         self.eye.toggled.connect(lambda on: dock.change(row.id, visible=on))
         self.swatch = _Swatch(self)
-        self.name = QElidingLabel("")
-        self.name.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.name = ElidedLabel(mode=Qt.TextElideMode.ElideMiddle)
         top.addWidget(self.eye)
         top.addWidget(self.swatch)
         top.addWidget(self.name, 1)
@@ -321,9 +308,8 @@ class RowView(QFrame):
         low = QHBoxLayout()
         low.setSpacing(4)
         low.setContentsMargins(28, 0, 4, 0)
-        self.kind = QElidingLabel("")
+        self.kind = ElidedLabel()
         self.kind.setEnabled(False)
-        self.kind.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
         self.opacity.setFixedWidth(56)
@@ -332,14 +318,11 @@ class RowView(QFrame):
         low.addWidget(self.kind, 1)
         low.addWidget(self.opacity)
         column.addLayout(low)
-        self.choice: QComboBox | None = None
+        self.choice: ElidedBox | None = None
         if row.choices:
-            self.choice = QComboBox(self)
+            self.choice = ElidedBox(self)
             self.choice.addItems(list(row.choices))
             self.choice.setAccessibleName(f"Which of {row.title}")
-            self.choice.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
             self.choice.activated.connect(lambda index: dock.change(row.id, choice=index))
             column.addWidget(self.choice)
         self.show_row(row)

@@ -139,6 +139,8 @@ class Toast(QFrame):
             layout.insertWidget(1, self._box)
             layout.insertWidget(2, copy, 0, Qt.AlignmentFlag.AlignRight)
             self._copy_button = copy
+            self._box.show()
+            copy.show()
         elif self._box is not None:
             self._box.setVisible(on)
             self._copy_button.setVisible(on)

@@ -14,12 +14,11 @@ from PyQt6.QtWidgets import (
     QLabel,
     QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
+from widgets.eliding import ElidedLabel
 from widgets.icons import paint
 
 COLUMN = 400
@@ -194,13 +193,10 @@ class _Line(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(40, 4, 8, 4)
         column.setSpacing(0)
-        name = QElidingLabel(title)
-        name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        remark = QElidingLabel(about)
-        remark.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        name = ElidedLabel(title)
         # Of a folder the end matters, of a sentence the beginning.
         left, right = Qt.TextElideMode.ElideLeft, Qt.TextElideMode.ElideRight
-        remark.setElideMode(left if icon == "open" else right)
+        remark = ElidedLabel(about, mode=left if icon == "open" else right)
         column.addWidget(name)
         column.addWidget(_quiet(remark))
         for label in (name, remark):
