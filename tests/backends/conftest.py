@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from backends.bands import BandTable
 from backends.georeference import GeoReference
+from backends.io.envi_header import write_header
 from backends.jobs import Progress
 from backends.overlays import (
     ClassMap,
@@ -118,3 +120,29 @@ class _Stopping(Progress):
 def cancel_after() -> Callable[[int], Progress]:
     """Return what makes a `Progress` that is cancelled at its n-th step."""
     return _Stopping
+
+
+@pytest.fixture
+def scene_file() -> Callable[..., Path]:
+    """Return what writes a small ENVI scene and gives its path."""
+
+    def write(path: Path, *, seed: int = 0, shape: tuple[int, int, int] = (12, 10, 4)) -> Path:
+        rows, cols, bands = shape
+        cube = np.random.default_rng(seed).integers(0, 4000, (bands, rows, cols))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(cube.astype("<u2").tobytes())
+        entries = {
+            "samples": cols,
+            "lines": rows,
+            "bands": bands,
+            "data type": 12,
+            "interleave": "bsq",
+            "byte order": 0,
+            "wavelength units": "Nanometers",
+            "wavelength": [460.0, 550.0, 650.0, 860.0][:bands],
+            "map info": ["UTM", 1, 1, 5e5, 5e6, 30.0, 30.0, 33, "North", "WGS-84"],
+        }
+        path.with_suffix(".hdr").write_text(write_header(entries))
+        return path
+
+    return write

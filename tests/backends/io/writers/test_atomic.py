@@ -138,7 +138,8 @@ with replacing(sys.argv[1]) as inner:
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     write_text(target, "old")
-    done = subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[4])}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target)], check=False, env=env)
     assert done.returncode == -signal.SIGKILL
     assert target.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 2

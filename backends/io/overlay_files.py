@@ -1,0 +1,173 @@
+"""Files that hold a result, read back as overlays: our own exports, and any label image.
+
+The counterpart of the writers, so that an export can be exported again and the
+command line can speak of a result by its file.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.errors import BadInput, ClearbandError
+from backends.io.readers import open_scene
+from backends.io.writers.npz import open_archive, take_array
+from backends.io.writers.tags import PREFIX
+from backends.jobs import Progress
+from backends.overlays import (
+    ClassMap,
+    MatrixEntry,
+    MatrixField,
+    Overlay,
+    Placement,
+    Provenance,
+    ScoreMap,
+)
+from backends.scene import Scene
+
+_LARGEST_TAG = 1 << 20
+
+
+def read_result(path: str | Path, *, progress: Progress | None = None) -> tuple[Scene, Overlay]:
+    """Return the overlay a file holds and the scene it lies on.
+
+    The scene is the one the file names, when it is still there; else the file itself.
+
+    Parameters
+    ----------
+    path : str or Path
+        A GeoTIFF or NPZ that Clearband wrote, or any image with class names.
+
+    Raises
+    ------
+    BadInput
+        The file holds no result.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        return _matrices(path, progress)
+    raster = open_scene(path)
+    tags = _tags(path)
+    names = raster.info.class_names
+    if not names and tags.get(f"{PREFIX}KIND") not in ("ScoreMap", "Heatmap"):
+        raster.close()
+        raise BadInput(
+            f"{path.name} holds no classes and no map of Clearband's.",
+            subject=path,
+            way_out="Give a session, or a class map with class names.",
+        )
+    if progress is not None:
+        progress.note(f"Reading {path.name}")
+    rows, cols, _ = raster.shape
+    made_by = _provenance(tags, path)
+    title = tags.get(f"{PREFIX}TITLE", raster.title)
+    values = np.empty((rows, cols), raster.dtype)
+    for window, part in raster.blocks((0,), physical=False, progress=progress):
+        values[window.slices] = part[:, :, 0]
+    scene = _scene_of(made_by, (rows, cols), raster)
+    if names:
+        if not np.issubdtype(values.dtype, np.integer):
+            raise BadInput(f"{path.name} does not hold whole numbers.", subject=path)
+        return scene, ClassMap(title, scene.id, made_by, labels=values, class_names=dict(names))
+    return scene, ScoreMap(title, scene.id, made_by, values=values.astype(np.float32))
+
+
+def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
+    import psutil
+
+    largest = int(psutil.virtual_memory().available * 0.6)
+    with open_archive(path, largest_bytes=largest) as archive:
+        members = {name.removesuffix(".npy") for name in archive.namelist()}
+        about = _texts(archive, "about")
+        groups = _texts(archive, "group_names")
+        place = take_array(archive, "placement.npy", largest_bytes=1 << 16)
+        entries = []
+        for key in sorted(n.removesuffix("_static") for n in members if n.endswith("_static")):
+            layer, _, site = key.removeprefix("layer").partition("_")
+            if not layer.isdigit():
+                raise BadInput(f"{path.name} holds no matrices of Clearband's.", subject=path)
+            arrays = [
+                take_array(archive, f"{key}_{part}.npy", largest_bytes=largest, progress=progress)
+                for part in ("static", "deviation")
+            ]
+            entries.append(MatrixEntry(int(layer), site, *arrays))
+    facts = _json(about[0] if about else "", path)
+    made_by = _from(facts.get("provenance"))
+    scene = _scene_of(made_by, None, None)
+    if place.shape != (4,):
+        raise BadInput(f"{path.name} holds no matrices of Clearband's.", subject=path)
+    field = MatrixField(
+        str(facts.get("title", path.stem)),
+        scene.id,
+        made_by,
+        placement=Placement(*(float(v) for v in place)),
+        group_names=tuple(groups),
+        entries=tuple(entries),
+    )
+    return scene, field
+
+
+def _texts(archive: zipfile.ZipFile, name: str) -> list[str]:
+    array = take_array(archive, f"{name}.npy", largest_bytes=_LARGEST_TAG * 4, kinds="U")
+    return [str(text) for text in array.ravel()]
+
+
+def _scene_of(made_by: Provenance, shape: tuple[int, int] | None, raster: Scene | None) -> Scene:
+    """Return the scene a result was made from, when it is there and fits."""
+    if made_by.scene_path:
+        try:
+            scene = open_scene(made_by.scene_path)
+        except ClearbandError:
+            if raster is None:
+                raise
+            return raster
+        same = not made_by.scene_digest or scene.digest == made_by.scene_digest
+        if same and (shape is None or scene.shape[:2] == shape):
+            if raster is not None:
+                raster.close()
+            return scene
+        scene.close()
+    if raster is None:
+        raise BadInput(
+            "The scene the matrices were made from is not there, or was changed.",
+            subject=made_by.scene_path or None,
+            way_out="Put it back where it was.",
+        )
+    return raster
+
+
+def _tags(path: Path) -> dict[str, str]:
+    import rasterio
+    from rasterio.errors import RasterioIOError
+
+    try:
+        with rasterio.open(path) as file:
+            return dict(file.tags())
+    except RasterioIOError:  # a PNG of labels or a MATLAB file: no tags to read
+        return {}
+
+
+def _provenance(tags: Mapping[str, str], path: Path) -> Provenance:
+    text = tags.get(f"{PREFIX}PROVENANCE", "")
+    return _from(_json(text, path)) if text else Provenance("file", scene_path=str(path))
+
+
+def _json(text: str, path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(text) if len(text) <= _LARGEST_TAG else None
+    except (ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise BadInput(f"What {path.name} says about its origin is damaged.", subject=path)
+    return values
+
+
+def _from(values: Any) -> Provenance:
+    from backends.session_records import ProvenanceRecord
+
+    return ProvenanceRecord.lenient(values).to_provenance()

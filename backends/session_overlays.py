@@ -1,0 +1,228 @@
+"""Overlays to records and back, with their arrays on a shelf of numbered parts."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.errors import BadInput
+from backends.io.writers.npz import take_array
+from backends.jobs import Progress
+from backends.overlays import (
+    ClassMap,
+    ConceptMaps,
+    GraphOverlay,
+    Heatmap,
+    MatrixEntry,
+    MatrixField,
+    Overlay,
+    Perimeter,
+    Perimeters,
+    Placement,
+    ScoreMap,
+)
+from backends.session_records import (
+    ClassMapRecord,
+    ConceptMapsRecord,
+    GraphRecord,
+    HeatmapRecord,
+    MatrixEntryRecord,
+    MatrixFieldRecord,
+    OverlayRecord,
+    PerimeterRecord,
+    PerimetersRecord,
+    PlacementRecord,
+    ProvenanceRecord,
+    ScoreMapRecord,
+    plain_value,
+)
+
+
+class ArrayShelf:
+    """Arrays waiting to be written, each under a number."""
+
+    def __init__(self) -> None:
+        self.arrays: list[NDArray[Any]] = []
+        self.names: list[str] = []
+        self._by_identity: dict[int, str] = {}
+
+    def add(self, array: NDArray[Any]) -> str:
+        """Put an array on the shelf and return the name of its part; the same array once."""
+        if id(array) not in self._by_identity:
+            name = f"arrays/{len(self.arrays)}.npy"
+            self.arrays.append(array)
+            self.names.append(name)
+            self._by_identity[id(array)] = name
+        return self._by_identity[id(array)]
+
+
+class ArrayBox:
+    """The arrays of an archive that may be hostile, read one by one."""
+
+    def __init__(
+        self, archive: zipfile.ZipFile, largest_bytes: int, progress: Progress | None = None
+    ) -> None:
+        self._archive = archive
+        self._left = largest_bytes
+        self._progress = progress
+
+    def take(self, name: str) -> NDArray[Any]:
+        """Read an array.
+
+        Raises
+        ------
+        BadInput
+            It is damaged, or all arrays together are more than fits in memory.
+        """
+        array = take_array(self._archive, name, largest_bytes=self._left, progress=self._progress)
+        self._left -= array.nbytes
+        return array
+
+
+def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
+    """Return the record of an overlay and put its arrays on the shelf.
+
+    Raises
+    ------
+    BadInput
+        A kind of overlay that sessions do not know.
+    """
+    place = overlay.placement
+    common: dict[str, Any] = {
+        "id": overlay.id,
+        "title": overlay.title[:4096],
+        "scene": overlay.scene_id,
+        "provenance": ProvenanceRecord.of(overlay.provenance),
+        "placement": PlacementRecord(
+            row=place.row, col=place.col, row_step=place.row_step, col_step=place.col_step
+        ),
+        "partial": overlay.partial,
+    }
+    if isinstance(overlay, ClassMap):
+        sure = overlay.confidence
+        return ClassMapRecord(
+            **common,
+            labels=shelf.add(overlay.labels),
+            class_names=dict(overlay.class_names),
+            confidence=None if sure is None else shelf.add(sure),
+        )
+    if isinstance(overlay, ScoreMap):
+        common |= {
+            "values": shelf.add(overlay.values),
+            "unit": overlay.unit,
+            "centre": overlay.centre,
+        }
+        if isinstance(overlay, Heatmap):
+            trust = {key: float(value) for key, value in overlay.trust.items()}
+            return HeatmapRecord(**common, target=overlay.target, trust=trust)
+        return ScoreMapRecord(**common)
+    if isinstance(overlay, ConceptMaps):
+        values = shelf.add(overlay.values)
+        return ConceptMapsRecord(**common, values=values, names=list(overlay.names))
+    if isinstance(overlay, MatrixField):
+        entries = [
+            MatrixEntryRecord(
+                layer=entry.layer,
+                site=entry.site,
+                static=shelf.add(entry.static),
+                deviation=shelf.add(entry.deviation),
+            )
+            for entry in overlay.entries
+        ]
+        return MatrixFieldRecord(**common, group_names=list(overlay.group_names), entries=entries)
+    if isinstance(overlay, Perimeters):
+        return _perimeters_record(overlay, shelf, common)
+    if isinstance(overlay, GraphOverlay):
+        return GraphRecord(
+            **common,
+            nodes=shelf.add(overlay.nodes),
+            edges=shelf.add(overlay.edges),
+            node_names=list(overlay.node_names),
+            weights=None if overlay.weights is None else shelf.add(overlay.weights),
+        )
+    raise BadInput(f"{overlay.title} is of a kind that sessions do not keep.")
+
+
+def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
+    """Return the overlay of a record.
+
+    Raises
+    ------
+    BadInput
+        Its arrays are damaged or do not fit each other.
+    """
+    head = (record.title, record.scene, record.provenance.to_provenance())
+    common: dict[str, Any] = {
+        "placement": Placement(**record.placement.model_dump()),
+        "partial": record.partial,
+        "id": record.id,
+    }
+    if isinstance(record, ClassMapRecord):
+        sure = None if record.confidence is None else box.take(record.confidence)
+        labels = box.take(record.labels)
+        names = dict(record.class_names)
+        return ClassMap(*head, **common, labels=labels, class_names=names, confidence=sure)
+    if isinstance(record, (HeatmapRecord, ScoreMapRecord)):
+        common |= {"values": box.take(record.values), "unit": record.unit, "centre": record.centre}
+        if isinstance(record, HeatmapRecord):
+            return Heatmap(*head, **common, target=record.target, trust=dict(record.trust))
+        return ScoreMap(*head, **common)
+    if isinstance(record, ConceptMapsRecord):
+        return ConceptMaps(
+            *head, **common, values=box.take(record.values), names=tuple(record.names)
+        )
+    if isinstance(record, MatrixFieldRecord):
+        entries = tuple(
+            MatrixEntry(e.layer, e.site, box.take(e.static), box.take(e.deviation))
+            for e in record.entries
+        )
+        return MatrixField(*head, **common, group_names=tuple(record.group_names), entries=entries)
+    if isinstance(record, PerimetersRecord):
+        outlines = _perimeters(record, box)
+        return Perimeters(*head, **common, perimeters=outlines, draft=record.draft)
+    return GraphOverlay(
+        *head,
+        **common,
+        nodes=box.take(record.nodes),
+        edges=box.take(record.edges),
+        node_names=tuple(record.node_names),
+        weights=None if record.weights is None else box.take(record.weights),
+    )
+
+
+def _perimeters_record(
+    overlay: Perimeters, shelf: ArrayShelf, common: dict[str, Any]
+) -> PerimetersRecord:
+    rings = [ring for p in overlay.perimeters for ring in (p.exterior, *p.holes)]
+    points = np.concatenate(rings) if rings else np.empty((0, 2))
+    outlines = [
+        PerimeterRecord(
+            rings=[len(ring) for ring in (p.exterior, *p.holes)],
+            properties=plain_value(p.properties),
+        )
+        for p in overlay.perimeters
+    ]
+    return PerimetersRecord(
+        **common,
+        points=shelf.add(points.astype(np.float64)),
+        perimeters=outlines,
+        draft=overlay.draft,
+    )
+
+
+def _perimeters(record: PerimetersRecord, box: ArrayBox) -> tuple[Perimeter, ...]:
+    points = box.take(record.points)
+    total = sum(sum(outline.rings) for outline in record.perimeters)
+    if points.ndim != 2 or points.shape != (total, 2):
+        raise BadInput(f"{record.title}: the outlines do not have the points they claim.")
+    found, at = [], 0
+    for outline in record.perimeters:
+        rings = []
+        for count in outline.rings:
+            rings.append(points[at : at + count])
+            at += count
+        found.append(Perimeter(rings[0], tuple(rings[1:]), dict(outline.properties)))
+    return tuple(found)

@@ -1,0 +1,193 @@
+"""A session with one of everything, and the script that keeps its file.
+
+``python tests/backends/session_samples.py`` writes ``tests/data/sessions/v{n}.clearband`` and
+the scene it speaks of for the version the program writes now. It was run once for each
+version; a file that is there is never written again, it shows that old sessions open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from backends.bands import BandTable
+from backends.composite import Recipe
+from backends.overlays import (
+    ClassMap,
+    ConceptMaps,
+    GraphOverlay,
+    Heatmap,
+    MatrixEntry,
+    MatrixField,
+    Overlay,
+    Perimeter,
+    Perimeters,
+    Placement,
+    Provenance,
+    ScoreMap,
+)
+from backends.scene import Scene
+from backends.session import SessionState, collect_state
+from backends.session_records import LayerRecord, ViewRecord
+from backends.workspace import Pin, Region, Workspace
+
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "sessions"
+
+
+def one_of_each(scene: Scene) -> list[Overlay]:
+    """Return an overlay of every kind."""
+    rng = np.random.default_rng(7)
+    rows, cols, _ = scene.shape
+    made = Provenance(
+        "es_mhc",
+        "1",
+        weights_digest="ab" * 32,
+        parameters={"layers": np.int64(2), "rates": (0.1, 0.2), "where": Path("x")},
+        scene_path="/data/field.dat",
+        notes=("A note.",),
+        figures={"overall_accuracy": 0.5, "kappa": float("nan"), "protocol": "P30"},
+        seconds=1.5,
+        command="clearband classify x",
+        software={"clearband": "0.1.0"},
+        created_utc="2026-11-23T00:00:00+00:00",
+    )
+    entry = MatrixEntry(
+        1,
+        "mixer",
+        rng.random((3, 3), dtype=np.float32),
+        rng.normal(size=(rows, cols, 3, 3)).astype(np.float16),
+    )
+    ring = np.array([[1.0, 1.0], [1.0, 6.0], [6.5, 6.0], [6.0, 1.0]])
+    outline = Perimeter(ring, (ring / 2 + 1.5,), {"heat": "intense", "acres": 2.5})
+    scores = rng.normal(size=(rows, cols)).astype(np.float32)
+    scores[0, 0] = np.nan
+    labels = rng.integers(0, 3, (rows, cols)).astype(np.uint8)
+    return [
+        ClassMap(
+            "Classes",
+            scene.id,
+            made,
+            labels=labels,
+            class_names={1: "Water", 2: "Größe µ"},
+            confidence=rng.random((rows, cols), dtype=np.float32),
+            id="map",
+        ),
+        ScoreMap("Score", scene.id, made, values=scores, unit="K", centre=0.0, id="score"),
+        Heatmap(
+            "Why",
+            scene.id,
+            made,
+            values=scores[::2, ::2],
+            target="Water",
+            trust={"faithfulness": 0.8},
+            placement=Placement(0.5, 0.5, 2.0, 2.0),
+            partial=True,
+            id="why",
+        ),
+        ConceptMaps(
+            "Concepts",
+            scene.id,
+            made,
+            values=rng.random((2, rows, cols), dtype=np.float32),
+            names=("wet", "dry"),
+            id="concepts",
+        ),
+        MatrixField(
+            "Matrices",
+            scene.id,
+            made,
+            group_names=("VIS", "NIR", "SWIR"),
+            entries=(entry,),
+            id="matrices",
+        ),
+        Perimeters("Fire", scene.id, made, perimeters=(outline, Perimeter(ring)), id="fire"),
+        GraphOverlay(
+            "Graph",
+            scene.id,
+            made,
+            nodes=ring,
+            edges=np.array([[0, 1], [2, 3]]),
+            node_names=("a", "b", "c", "d"),
+            weights=np.array([0.5, 1.5]),
+            id="graph",
+        ),
+    ]
+
+
+def full_workspace(scenes: Iterable[Scene]) -> Workspace:
+    """Return a workspace in which everything was used."""
+    workspace = Workspace()
+    for number, scene in enumerate(scenes):
+        scene.with_info(bands=_with_bad_band(scene))
+        workspace.add_scene(scene)
+        if number > 0:
+            continue
+        for overlay in one_of_each(scene):
+            workspace.add_overlay(overlay)
+        ring = np.array([[2.0, 2.5], [2.0, 7.0], [8.0, 7.0]])
+        workspace.add_region(Region("Field", scene.id, ring, 1, "region"))
+        workspace.add_pin(Pin(scene.id, 3, 4, "Pin 1", 2, "pin"))
+        labels = np.zeros(scene.shape[:2], np.uint8)
+        labels[2:5] = 1
+        workspace.set_labels(scene.id, labels, {1: "Water"}, source="truth.tif")
+        workspace.run_log.add("Classify it", ("classify", "a b.dat", "--out", "it's"))
+        workspace.activate_overlay("score")
+    workspace.activate(next(iter(workspace.scenes)))
+    return workspace
+
+
+def _with_bad_band(scene: Scene) -> BandTable:
+    return replace(scene.bands, good=(False, *scene.bands.good[1:]))
+
+
+def full_state(workspace: Workspace) -> SessionState:
+    """Return the state of that workspace with a view and recipes."""
+    first = next(iter(workspace.scenes))
+    recipe = Recipe("cir", "Colour infrared", (3, 2, 1), "minmax", limits=((0.0, 1.5),) * 3)
+    view = ViewRecord(
+        center=[0.0, 90.0, 60.0],
+        zoom=2.5,
+        angles=[0.0, 0.0, 90.0],
+        step=[3],
+        layers={"map": LayerRecord(visible=False, opacity=0.25)},
+    )
+    return collect_state(workspace, recipes={first: recipe}, view=view, workbench="fire")
+
+
+def main() -> None:
+    """Write the sample of the version the program writes now, unless it is there."""
+    from backends.io import open_scene
+    from backends.io.envi_header import write_header
+    from backends.session import save_session
+    from backends.session_records import VERSION
+
+    path = FOLDER / f"v{VERSION}.clearband"
+    if path.exists():
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    cube = np.random.default_rng(0).integers(0, 4000, (4, 12, 10)).astype("<u2")
+    data = FOLDER / "field.dat"
+    data.write_bytes(cube.tobytes())
+    entries = {
+        "samples": 10,
+        "lines": 12,
+        "bands": 4,
+        "data type": 12,
+        "interleave": "bsq",
+        "byte order": 0,
+        "wavelength units": "Nanometers",
+        "wavelength": [460.0, 550.0, 650.0, 860.0],
+    }
+    data.with_suffix(".hdr").write_text(write_header(entries))
+    with open_scene(data) as scene:
+        state = full_state(full_workspace([scene]))
+        # Found beside the session, wherever both lie.
+        refs = [replace(ref, path=Path("/data/field.dat")) for ref in state.scenes]
+        save_session(replace(state, scenes=tuple(refs)), path)
+
+
+if __name__ == "__main__":
+    main()
