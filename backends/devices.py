@@ -96,6 +96,7 @@ def choose(wanted: str = "auto") -> Device:
     WrongUse
         No such kind of device.
     """
+    _keep_triton_out()
     import torch
 
     kind = wanted.split(":")[0]
@@ -113,6 +114,23 @@ def choose(wanted: str = "auto") -> Device:
     raise MissingCapability(
         f"This machine offers no {wanted} device.", way_out="Use --device cpu, or see doctor."
     )
+
+
+def _keep_triton_out() -> None:
+    """Keep triton from loading where it would crash the process.
+
+    It carries an LLVM of its own, and Mesa's software OpenGL, which draws the window on
+    machines without a GPU driver, has loaded another. Networks run without triton.
+    """
+    if "triton" in sys.modules or not sys.platform.startswith("linux"):
+        return
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps:
+            has_llvm = any("libLLVM" in line for line in maps)
+    except OSError:
+        return
+    if has_llvm:
+        sys.modules["triton"] = None  # type: ignore[assignment]
 
 
 def free_bytes(device: Device) -> int:

@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from backends.colormaps import colorize
 from backends.matrix_maps import GridPicture
+from widgets.theme import text_color
 
 _GAP = 2.0
 
@@ -75,7 +76,7 @@ class _Cells(QWidget):
         return super().event(event)
 
     def _draw_names(self, painter: QPainter) -> None:
-        painter.setPen(self.palette().windowText().color())
+        painter.setPen(text_color(self))
         size = self._size()
         metrics = QFontMetricsF(painter.font())
         for i, name in enumerate(self.names):

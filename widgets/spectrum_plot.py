@@ -10,11 +10,11 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QBrush, QColor
+from PyQt6.QtGui import QBrush, QColor, QShowEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.bands import BandTable
-from widgets.theme import plot_colors
+from widgets.theme import text_color
 
 # Where water vapour swallows the light, in nm.
 WATER_VAPOUR_NM = ((1345.0, 1425.0), (1800.0, 1955.0))
@@ -54,6 +54,8 @@ class SpectrumPlot(QWidget):
         self.plot = self.widget.getPlotItem()
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
+        self.plot.getAxis("left").enableAutoSIPrefix(False)
+        self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.showGrid(x=True, y=True, alpha=0.12)
         self.legend = self.plot.addLegend(offset=(-8, 8), labelTextSize="8pt")
         self.hover = pg.PlotDataItem(connect="finite", antialias=False)
@@ -65,12 +67,16 @@ class SpectrumPlot(QWidget):
         self._kept: list[Any] = []
         self._shades: list[pg.LinearRegionItem] = []
         self._last: NDArray[Any] | None = None
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Take the window's colours; before it is shown the style sheet is not known."""
+        super().showEvent(event)
         self.apply_theme()
 
     def apply_theme(self) -> None:
         """Take the colours of the window."""
-        ground, text, _ = plot_colors(self)
-        self.widget.setBackground(ground)
+        text = text_color(self)
+        self.widget.setBackground(None)  # the window's ground shines through
         for name in ("left", "bottom"):
             axis = self.plot.getAxis(name)
             axis.setPen(pg.mkPen(text, width=1))
@@ -170,8 +176,7 @@ class SpectrumPlot(QWidget):
         return out
 
     def _shade(self, low: float, high: float) -> None:
-        _, text, _ = plot_colors(self)
-        color = QColor(text)
+        color = text_color(self)
         color.setAlpha(70)
         shade = pg.LinearRegionItem(
             (low, high),

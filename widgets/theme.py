@@ -10,19 +10,14 @@ from PyQt6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidg
 GRID = 8
 
 
-def is_dark(widget: QWidget) -> bool:
-    """Tell whether the widget lies on a dark ground."""
-    return widget.palette().color(QPalette.ColorRole.Window).lightness() < 128
-
-
-def plot_colors(widget: QWidget) -> tuple[QColor, QColor, QColor]:
-    """Return ground, text and faint lines for a plot that fits the theme."""
-    palette = widget.palette()
-    ground = palette.color(QPalette.ColorRole.Window)
-    text = palette.color(QPalette.ColorRole.WindowText)
-    faint = QColor(text)
-    faint.setAlpha(60)
-    return ground, text, faint
+def text_color(widget: QWidget) -> QColor:
+    """Return the colour of text in a widget, style sheet considered."""
+    # A style sheet's colours reach the palette of what it styled, labels first of all.
+    probe = QLabel(widget)
+    probe.ensurePolished()
+    color = probe.palette().color(QPalette.ColorRole.WindowText)
+    probe.deleteLater()
+    return color
 
 
 def wrapped(text: str = "") -> QLabel:

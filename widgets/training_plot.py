@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pyqtgraph as pg
+from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.palette import key_color
-from widgets.theme import plot_colors, wrapped
+from widgets.theme import text_color, wrapped
 
 
 class TrainingPlot(QWidget):
@@ -23,8 +24,7 @@ class TrainingPlot(QWidget):
         self.widget = pg.PlotWidget()
         self.widget.setFixedHeight(160)
         column.addWidget(self.widget)
-        ground, text, _ = plot_colors(self)
-        self.widget.setBackground(ground)
+        self.widget.setBackground(None)  # the window's ground shines through
         plot = self.widget.getPlotItem()
         plot.setMenuEnabled(False)
         plot.hideButtons()
@@ -32,17 +32,23 @@ class TrainingPlot(QWidget):
         plot.setLabel("left", "Accuracy, %")
         plot.setYRange(0, 100)
         plot.showGrid(x=True, y=True, alpha=0.12)
-        for name in ("left", "bottom"):
-            plot.getAxis(name).setPen(pg.mkPen(text))
-            plot.getAxis(name).setTextPen(text)
-        legend = plot.addLegend(offset=(-8, -24), labelTextSize="8pt")
-        legend.setLabelTextColor(text)
+        self.legend = plot.addLegend(offset=(-8, -24), labelTextSize="8pt")
         self.train = plot.plot([], [], pen=pg.mkPen(key_color(1)), name="training pixels")
         self.val = plot.plot(
             [], [], pen=pg.mkPen(key_color(0)), symbol="o", symbolSize=4,
             symbolBrush=key_color(0), symbolPen=None, name="validation pixels",
         )  # fmt: skip
         self.hide()
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Take the window's colours."""
+        super().showEvent(event)
+        text = text_color(self)
+        for name in ("left", "bottom"):
+            axis = self.widget.getPlotItem().getAxis(name)
+            axis.setPen(pg.mkPen(text))
+            axis.setTextPen(text)
+        self.legend.setLabelTextColor(text)
 
     def clear(self) -> None:
         """Forget the last training."""
