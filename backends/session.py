@@ -143,6 +143,7 @@ def _record(
                 options=plain_value(ref.options),
                 digest=_digest(ref),
                 shape=ref.shape,
+                kind=ref.kind,
                 good=list(ref.good) if False in ref.good else None,
                 recipe=None if ref.recipe is None else _recipe_record(ref.recipe),
             )
@@ -269,6 +270,7 @@ def _scene_ref(record: SceneRecord) -> SceneRef:
         dict(record.options),
         record.digest,
         record.relative,
+        record.kind,
         tuple(record.good or ()),
         None if recipe is None else _recipe(recipe),
     )

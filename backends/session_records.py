@@ -221,6 +221,7 @@ class SceneRecord(Record):
     options: dict[str, JsonValue] = {}
     digest: Text = ""
     shape: tuple[Count, Count, Count]
+    kind: Text = ""
     good: list[bool] | None = None
     recipe: RecipeRecord | None = None
 
@@ -260,8 +261,7 @@ class LayerRecord(Record):
 
     visible: bool = True
     opacity: Annotated[float, Field(ge=0, le=1)] = 1.0
-    colormap: Text = ""
-    limits: tuple[Finite, Finite] | None = None
+    choice: Annotated[int, Field(ge=0, le=1 << 20)] = 0
 
 
 class ViewRecord(Record):

@@ -112,6 +112,7 @@ def restore(opened: Opened, workspace: Workspace) -> Restored:
         if scene is None:
             continue
         ids[ref.id] = scene.id
+        scene.with_info(title=ref.title, kind=ref.kind or scene.info.kind)
         if len(ref.good) == len(scene.bands):
             scene.with_info(bands=replace(scene.bands, good=ref.good))
         if ref.recipe is not None and max(ref.recipe.bands) < scene.shape[2]:

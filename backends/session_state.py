@@ -30,6 +30,8 @@ class SceneRef:
         As seen from the session's folder; empty where unknown.
     digest : str
         `Scene.digest`; empty where unknown.
+    kind : str
+        `SceneInfo.kind`; samples are given another than their reader says.
     good : tuple of bool
         Bands not marked bad.
     recipe : Recipe or None
@@ -46,6 +48,7 @@ class SceneRef:
     options: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     relative: str = ""
+    kind: str = ""
     good: tuple[bool, ...] = ()
     recipe: Recipe | None = None
     live: Scene | None = None
@@ -115,6 +118,7 @@ def collect_state(
                 scene.shape,
                 scene.info.reader,
                 dict(scene.info.options),
+                kind=scene.info.kind,
                 good=scene.bands.good,
                 recipe=(recipes or {}).get(scene.id),
                 live=scene,

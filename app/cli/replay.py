@@ -14,12 +14,15 @@ from app.cli.root import app
 @app.command("replay")
 def replay_command(
     log: Annotated[Path, typer.Argument(help="A run log saved by the window.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for all results, instead of their own.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run each command of a run log, in order; stops at the first that fails."""
     from app.replay import replay
 
-    done = replay(log)
+    done = replay(log, out)
     lines = [f"{line.title or ' '.join(line.command)}" for line in done]
     text = "\n".join([*lines, f"{len(lines)} actions replayed."])
     emit({"replayed": lines}, as_json=as_json, text=text)
