@@ -58,15 +58,6 @@ def log_of(folder: Path, *commands: Sequence[str]) -> Path:
 
 CLASSIFY = ("classify", "my field.dat", "--labels", "truth.png", "--model", "svm", "--out", "made")
 EXPORT = ("export", "made/class_map.tif", "--what", "areas", "--out", "areas.csv")
-    "export",
-    "made/class_map.tif",
-    "--format",
-    "csv",
-    "--what",
-    "areas",
-    "--out",
-    "areas.csv",
-)
 
 
 def test_the_same_files_again(field: Path, tmp_path: Path) -> None:
