@@ -18,7 +18,7 @@ from backends.hyperspectral.normalise import BandStretch, fit_stretch, match_ban
 from backends.hyperspectral.splits import Split, make_split
 from backends.io.labels import Labels
 from backends.jobs import Progress
-from backends.overlays import ClassMap, MatrixField, Overlay, Provenance
+from backends.overlays import ClassMap, MatrixField, Overlay, Placement, Provenance
 from backends.registry import ModelCard, card
 from backends.scene import Scene
 
@@ -376,6 +376,7 @@ def _map(
         made.provenance,
         group_names=trained.groups.names,
         entries=found.entries,
+        placement=Placement(row_step=found.matrix_step, col_step=found.matrix_step),
     )
     notes = (*found.notes, *((trained.groups.note,) if trained.groups.note else ()))
     overlays = (_with_digest(made, trained.digest), _with_digest(matrices, trained.digest))
@@ -398,7 +399,7 @@ def _targets(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def _class_map(
     scene: Scene,
     names: Mapping[int, str],
-    classes: NDArray[np.int64],
+    classes: NDArray[np.integer[Any]],
     values: NDArray[np.int64],
     confidence: NDArray[np.float32] | None,
     about: ModelCard,

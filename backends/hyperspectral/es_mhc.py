@@ -9,6 +9,7 @@ No code was taken from its authors.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,6 +28,12 @@ from backends.hyperspectral.hyper_connection import (
 )
 from backends.hyperspectral.selective_scan import Mamba
 
+LISTS_AT_ONCE = 16
+
+
+def _go_on() -> None:
+    """Ask for nothing: who has no cancel button."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings:
@@ -44,7 +51,8 @@ class NetworkSettings:
     res_gain : float
         See `HyperConnection`.
     dynamic : float
-        First scale of the pixel-dependent part.
+        First scale of the pixel-dependent part; 0.1 as the source declares it (its code then
+        overwrites it with 0.01).
     list_share : float
         Part of the pixels in each of the n * n lists.
     list_length : int
@@ -63,7 +71,7 @@ class NetworkSettings:
     d_state: int = 8
     dropout: float = 0.1
     res_gain: float = 1.0
-    dynamic: float = 0.01
+    dynamic: float = 0.1
     list_share: float = 0.1
     list_length: int = 512
     context: int = 1
@@ -114,16 +122,19 @@ class Layer(nn.Module):
         )
 
     def forward(
-        self, streams: Tensor, valid: Tensor | None
+        self, streams: Tensor, valid: Tensor | None, poll: Callable[[], None]
     ) -> tuple[Tensor, list[tuple[str, Tensor, Mixing]]]:
         """Return the next streams, and site, static matrix and mixing of both sites."""
         drop = self.settings.dropout if self.training else 0.0
         first = self.mixer_site.weights(streams)
+        poll()
         seen = self.mixer_norm(read_streams(streams, first))
         tokens = seen.view(seen.shape[0], self.streams, -1)
         spectral = self.spectral(tokens).reshape(seen.shape)
-        answer = spectral + self._along_lists(spectral, first.mix, valid)
+        poll()
+        answer = spectral + self._along_lists(spectral, first.mix, valid, poll)
         streams = write_streams(mix_streams(streams, first), first, answer, drop)
+        poll()
         second = self.ffn_site.weights(streams)
         answer = self.ffn(self.ffn_norm(read_streams(streams, second)))
         streams = write_streams(mix_streams(streams, second), second, answer, drop)
@@ -132,18 +143,25 @@ class Layer(nn.Module):
             ("ffn", self.ffn_site.static_matrix(), second),
         ]
 
-    def _along_lists(self, values: Tensor, mix: Tensor, valid: Tensor | None) -> Tensor:
+    def _along_lists(
+        self, values: Tensor, mix: Tensor, valid: Tensor | None, poll: Callable[[], None]
+    ) -> Tensor:
         """Scan the pixels that rank highest in each matrix entry; mean over a pixel's lists.
 
         ``values`` (pixels, d), ``mix`` (pixels, n, n). Pixels in no list get 0.
         """
-        lists = rank_lists(mix, self.settings.list_share, self.settings.list_length, valid=valid)
-        codes, members = lists
+        codes, members = rank_lists(
+            mix, self.settings.list_share, self.settings.list_length, valid=valid
+        )
         tokens = values[members] + self.list_code[codes][:, None, :]
         if torch.is_grad_enabled():
             scanned = self.spatial(tokens)
-        else:  # bounded memory: a few lists at a time
-            scanned = torch.cat([self.spatial(part) for part in tokens.split(16)])
+        else:  # bounded memory, and a chance to stop: a few lists at a time
+            parts = []
+            for part in tokens.split(LISTS_AT_ONCE):
+                poll()
+                parts.append(self.spatial(part))
+            scanned = torch.cat(parts)
         flat = members.reshape(-1)
         total = torch.zeros_like(values).index_add_(
             0, flat, scanned.reshape(-1, values.shape[1]).to(values.dtype)
@@ -228,6 +246,7 @@ class EsMhc(nn.Module):
         places: Tensor | None = None,
         valid: Tensor | None = None,
         return_hyper: bool = False,
+        poll: Callable[[], None] = _go_on,
     ) -> tuple[Tensor, list[HyperRecord]]:
         """Classify a set of pixels together.
 
@@ -243,6 +262,8 @@ class EsMhc(nn.Module):
             Pixels with data; others are in no list.
         return_hyper : bool
             Also return what every site did.
+        poll : callable
+            Called several times a second; may raise to stop.
 
         Returns
         -------
@@ -253,7 +274,8 @@ class EsMhc(nn.Module):
         streams = self._streams(spectra, around, places)
         records: list[HyperRecord] = []
         for number, layer in enumerate(self.layers, start=1):
-            streams, sites = layer(streams, valid)
+            streams, sites = layer(streams, valid, poll)
+            poll()
             if return_hyper:
                 records += [HyperRecord(number, *site) for site in sites]
         hidden = self.head_in(self.norm((streams * self.collapse).sum(1)))

@@ -1,8 +1,9 @@
 """From a trained network to a map of the whole scene: tiles that overlap and are blended.
 
 A scene that fits is one tile. Inside a tile all pixels pass the network together,
-as in training; where tiles overlap, probabilities and matrices are averaged with
-weights that fall towards the tile's edge, so that no seam shows.
+as in training; where tiles overlap, probabilities are averaged with weights that
+fall towards the tile's edge, so that no seam shows. Memory follows one row of tiles,
+not the scene: rows that no later tile touches are finished and let go.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from backends import devices
-from backends.hyperspectral.es_mhc import EsMhc
+from backends.hyperspectral.es_mhc import EsMhc, HyperRecord
 from backends.hyperspectral.features import read_window
 from backends.hyperspectral.normalise import BandStretch
 from backends.hyperspectral.training import network_arguments
@@ -25,7 +26,7 @@ from backends.scene import Scene, Window
 
 TILE_PIXELS = 65_536
 OVERLAP = 12
-# Matrices beyond this are kept for the last layer only.
+# Of a scene whose matrices would take more, every 2nd, 3rd … pixel's are kept.
 MATRIX_BYTES = 512 << 20
 
 
@@ -35,17 +36,20 @@ class NetworkMap:
 
     Attributes
     ----------
-    classes : int64 array of shape (rows, cols)
+    classes : int16 array of shape (rows, cols)
         Class numbers from 0; -1 where nothing was measured.
     confidence : float32 array of shape (rows, cols)
         Probability of that class (softmax, not calibrated).
     entries : tuple of MatrixEntry
+    matrix_step : int
+        Matrices are those of every so many rows and columns.
     notes : tuple of str
     """
 
-    classes: NDArray[np.int64]
+    classes: NDArray[np.int16]
     confidence: NDArray[np.float32]
     entries: tuple[MatrixEntry, ...]
+    matrix_step: int = 1
     notes: tuple[str, ...] = ()
 
 
@@ -108,47 +112,114 @@ def _predict(
     rows, cols, _ = scene.shape
     windows = list(tiles(rows, cols, tile))
     progress.start(len(windows), "tiles", "Mapping the scene")
-    n, sites = len(network.group_index), 2 * len(network.layers)
-    per_site = rows * cols * n * n * 2
-    first = 0 if per_site * sites <= MATRIX_BYTES else sites - 2
-    notes = []
-    if first:
-        notes.append("The scene is large: matrices are kept for the last layer only.")
-    classes = int(network.head_out.out_features)
-    total = np.zeros((rows, cols, classes), np.float32)
-    weight = np.zeros((rows, cols, 1), np.float32)
-    matrices = [np.zeros((rows, cols, n, n), np.float16) for _ in range(sites - first)]
-    kinds: list[tuple[int, str, NDArray[np.float32]]] = []
-    empty = np.zeros((rows, cols), bool)
+    blend = _Blend((rows, cols), int(network.head_out.out_features))
+    matrices = _Matrices((rows, cols), len(network.group_index), 2 * len(network.layers))
     for window in windows:
         progress.check()
         found = read_window(scene, stretch, bands, window, network.settings.context)
         arguments = network_arguments(network, found, device)
-        logits, records = network(**arguments, return_hyper=True)
+        logits, records = network(**arguments, return_hyper=True, poll=progress.check)
         share = blend_weights(window.height, window.width, window, (rows, cols))
-        size = (window.height, window.width)
-        probability = torch.softmax(logits.float(), dim=1).cpu().numpy().reshape(*size, classes)
-        at = window.slices
-        total[at] += probability * share[:, :, None]
-        weight[at] += share[:, :, None]
-        part = (share / weight[at][:, :, 0])[:, :, None, None]
-        kinds = []
-        for record, kept in zip(records[first:], matrices, strict=True):
-            static = record.static.float().cpu().numpy()
-            kinds.append((record.layer, record.site, static))
-            deviation = record.mixing.mix.float().cpu().numpy().reshape(*size, n, n) - static
-            # A running weighted mean: exact, and no second array is needed.
-            kept[at] = (kept[at] * (1 - part) + deviation * part).astype(np.float16)
-        empty[at] |= ~found.valid.reshape(size)
+        probability = torch.softmax(logits.float(), dim=1).cpu().numpy()
+        blend.add(window, probability, share, found.valid)
+        matrices.add(window, records, share)
         progress.advance()
-    total /= weight
-    best = total.argmax(axis=2).astype(np.int64)
-    best[empty] = -1
-    entries = tuple(
-        MatrixEntry(layer, site, static, kept)
-        for (layer, site, static), kept in zip(kinds, matrices, strict=True)
+    blend.finish(rows)
+    notes = []
+    if matrices.step > 1:
+        notes.append(
+            f"The scene is large: matrices are kept for every {matrices.step}th row and column."
+        )
+    return NetworkMap(
+        blend.classes, blend.confidence, matrices.entries(), matrices.step, tuple(notes)
     )
-    return NetworkMap(best, total.max(axis=2), entries, tuple(notes))
+
+
+class _Blend:
+    """Weighted sums of the tiles' probabilities, for the rows that are still open."""
+
+    def __init__(self, shape: tuple[int, int], classes: int) -> None:
+        self.classes = np.full(shape, -1, np.int16)
+        self.confidence = np.zeros(shape, np.float32)
+        self._top = 0
+        self._total = np.zeros((0, shape[1], classes), np.float32)
+        self._weight = np.zeros((0, shape[1]), np.float32)
+        self._valid = np.zeros((0, shape[1]), bool)
+
+    def add(
+        self,
+        window: Window,
+        probability: NDArray[np.float32],
+        share: NDArray[np.float32],
+        valid: NDArray[np.bool_],
+    ) -> None:
+        """Add a tile; tiles come row by row, so what lies above it is finished."""
+        self.finish(window.row)
+        missing = window.row + window.height - self._top - len(self._total)
+        if missing > 0:
+            self._total, self._weight, self._valid = (
+                np.concatenate([a, np.zeros((missing, *a.shape[1:]), a.dtype)])
+                for a in (self._total, self._weight, self._valid)
+            )
+        at = Window(window.row - self._top, window.col, window.height, window.width).slices
+        self._total[at] += probability.reshape(*share.shape, -1) * share[:, :, None]
+        self._weight[at] += share
+        self._valid[at] |= valid.reshape(share.shape)
+
+    def finish(self, row: int) -> None:
+        """Decide the rows above ``row`` and let go of their sums."""
+        count = row - self._top
+        if count <= 0:
+            return
+        mean = self._total[:count] / self._weight[:count, :, None]
+        done = slice(self._top, row)
+        self.classes[done] = np.where(self._valid[:count], mean.argmax(axis=2), -1)
+        self.confidence[done] = np.where(self._valid[:count], mean.max(axis=2), 0)
+        self._total, self._weight = self._total[count:], self._weight[count:]
+        self._valid, self._top = self._valid[count:], row
+
+
+class _Matrices:
+    """The matrices of every site; where tiles overlap, those of the tile whose middle is nearer."""
+
+    def __init__(self, shape: tuple[int, int], streams: int, sites: int) -> None:
+        self.step = 1
+        while self._bytes(shape, streams, sites) > MATRIX_BYTES:
+            self.step += 1
+        rows, cols = (-(-side // self.step) for side in shape)
+        self._kept = np.zeros((sites, rows, cols, streams, streams), np.float16)
+        self._share = np.zeros((rows, cols), np.float32)
+        self._static: list[tuple[int, str, NDArray[np.float32]]] = []
+
+    def _bytes(self, shape: tuple[int, int], streams: int, sites: int) -> int:
+        rows, cols = (-(-side // self.step) for side in shape)
+        return rows * cols * sites * (streams**2 * 2 + 1)
+
+    def add(self, window: Window, records: list[HyperRecord], share: NDArray[np.float32]) -> None:
+        """Take the matrices of a tile."""
+        first = -window.row % self.step, -window.col % self.step
+        pick = tuple(slice(start, None, self.step) for start in first)
+        share = share[pick]
+        row, col = -(-window.row // self.step), -(-window.col // self.step)
+        at = slice(row, row + share.shape[0]), slice(col, col + share.shape[1])
+        better = share > self._share[at]
+        self._share[at] = np.maximum(self._share[at], share)
+        self._static = []
+        for number, record in enumerate(records):
+            static = record.static.float().cpu().numpy()
+            self._static.append((record.layer, record.site, static))
+            size = (window.height, window.width, *static.shape)
+            deviation = record.mixing.mix.float().cpu().numpy().reshape(size)[pick] - static
+            # float16 holds a deviation from the static matrix to about 1e-5; of the matrix
+            # itself it would leave steps of 1e-4, some 30 levels over what is seen.
+            self._kept[number][at][better] = deviation[better]
+
+    def entries(self) -> tuple[MatrixEntry, ...]:
+        """Return one entry a site."""
+        return tuple(
+            MatrixEntry(layer, site, static, kept)
+            for (layer, site, static), kept in zip(self._static, self._kept, strict=True)
+        )
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:

@@ -38,19 +38,22 @@ class TrainingSettings:
         Steps between two looks at the validation pixels.
     balanced : bool
         Weigh classes by the inverse of their number of pixels.
+    brightness, noise : float
+        Standard deviations of a factor a pixel and of noise a band, drawn anew in each step
+        (stretched units): light and sensor vary more than a few labels show.
     """
 
-    steps: int = 300
+    steps: int = 200
     learning_rate: float = 3e-3
     final_rate: float = 1e-5
     warm_up: int = 10
     grad_clip: float = 1.0
     weight_decay: float = 0.0
-    pixels_per_step: int = 2048
+    pixels_per_step: int = 1024
     validate_every: int = 20
     balanced: bool = False
-    brightness: float = 0.0
-    noise: float = 0.0
+    brightness: float = 0.1
+    noise: float = 0.02
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -220,14 +223,11 @@ class _Batches:
         target = torch.from_numpy(self.pixels.target[labelled]).to(self.device)
         arguments = self._arguments(index)
         if self.settings.brightness or self.settings.noise:
-            pixels = len(index)
-            factor = 1 + self.settings.brightness * torch.randn(pixels, 1, device=self.device)
+            factor = 1 + self.settings.brightness * torch.randn(len(index), 1, device=self.device)
             for name in ("spectra", "around"):
                 if name in arguments:
-                    values = arguments[name]
-                    arguments[name] = values * factor + self.settings.noise * torch.randn_like(
-                        values
-                    )
+                    noise = self.settings.noise * torch.randn_like(arguments[name])
+                    arguments[name] = arguments[name] * factor + noise
         return arguments, target, len(labelled)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
