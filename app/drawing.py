@@ -265,6 +265,8 @@ class Drawing:
             border_color="white",
             border_width=0.15,
             symbol="disc",
+            # Seen from far and from near; software OpenGL dies of points larger than the canvas.
+            canvas_size_limits=(6, 32),
             scale=frame.scale(),
             units=frame.units,
             visible=before.visible if before else True,
