@@ -1,0 +1,95 @@
+"""The table of benchmarks and what they share: processes of their own, medians, ratios."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from backends.errors import ClearbandError, WrongUse
+
+# Id, what it measures, module with a function ``run(rounds, size_gb) -> dict``.
+BENCHMARKS: dict[str, tuple[str, str]] = {
+    "open": (
+        "first correct picture of an ENVI file against plain reads and SPy",
+        "app.bench.opening",
+    ),
+    "hover": ("mouse move to drawn spectrum against bare pyqtgraph", "app.bench.hover"),
+    "start": ("window shown against bare napari", "app.bench.start"),
+    "heartbeat": ("a 10 ms timer of the window while a network trains", "app.bench.heartbeat"),
+    "cancel": ("from the cross to the end of a training", "app.bench.cancel"),
+    "memory": ("growth over 200 times open and close, and 200 times predict", "app.bench.memory"),
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """Repeated measurements of one thing, in seconds or bytes."""
+
+    values: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return count, minimum, median, 95th percentile and maximum."""
+        ordered = sorted(self.values)
+        return {
+            "n": len(ordered),
+            "min": ordered[0],
+            "median": median(ordered),
+            "p95": ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))],
+            "max": ordered[-1],
+        }
+
+
+def run(names: Sequence[str], *, rounds: int, size_gb: float) -> dict[str, Any]:
+    """Run benchmarks and return their figures with the machine they were taken on."""
+    for name in names:
+        if name not in BENCHMARKS:
+            known = ", ".join(BENCHMARKS)
+            raise WrongUse(f"There is no benchmark called {name}.", way_out=f"Use: {known}.")
+    results: dict[str, Any] = {"machine": machine(), "rounds": rounds}
+    for name in names or list(BENCHMARKS):
+        module = importlib.import_module(BENCHMARKS[name][1])
+        results[name] = module.run(rounds, size_gb)
+    return results
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    from backends import devices
+    from backends.overlays import software_versions
+
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": devices.badge().label,
+        "software": software_versions(),
+    }
+
+
+def in_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function of a module in a fresh Python and return its answer.
+
+    Raises
+    ------
+    ClearbandError
+        It failed there.
+    """
+    code = (
+        "import importlib, json, sys; m, f, a = json.loads(sys.argv[1]); "
+        "print('\\n' + json.dumps(getattr(importlib.import_module(m), f)(*a)))"
+    )
+    words = json.dumps([function.__module__, function.__name__, list(arguments)])
+    said = subprocess.run(
+        [sys.executable, "-c", code, words], capture_output=True, text=True, check=False
+    )
+    if said.returncode:
+        raise ClearbandError(
+            f"The benchmark {function.__module__}.{function.__name__} failed.",
+            details=said.stderr[-3000:],
+        )
+    return json.loads(said.stdout.strip().splitlines()[-1])
