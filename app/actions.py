@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -226,9 +227,13 @@ class Actions(QObject):
             shown = QKeySequence(action.shortcut).toString(QKeySequence.SequenceFormat.NativeText)
             title += f"   ({shown})"
         name = action.id
+        # The palette's registry outlives the window and must not keep it alive.
+        mine = weakref.ref(self)
 
         def run() -> None:
-            self.run(name)
+            table = mine()
+            if table is not None:
+                table.run(name)
 
         entry = PaletteAction(
             id="clearband:" + name.replace(".", ":"),  # dots would be shown as a path

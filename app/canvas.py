@@ -45,6 +45,8 @@ class Canvas:
         self.overlays = OverlayLayers(workspace, self.stage, self.board)
         self.drawing = Drawing(workspace, self.stage, self.board)
         self.cursor: tuple[str, int, int] | None = None
+        # Asked at each click: whether it pins the spectrum, or only chooses the pixel.
+        self.click_pins: Callable[[], bool] = lambda: False
         self._tell_cursor = Latest(self._emit_cursor)
         self._callbacks = (self._on_move, self._on_press)
         workspace.scene_added.connect(self._on_scene_added)
@@ -101,6 +103,15 @@ class Canvas:
         scene = self.workspace.active_scene
         if scene is not None and self.cursor is not None and self.cursor[0] == scene.id:
             self.drawing.pin(scene, *self.cursor[1:])
+
+    def click(self, scene_id: str, row: int, col: int) -> None:
+        """Choose a pixel, and pin its spectrum where spectra are on the desk."""
+        self.workspace.select_pixel(scene_id, row, col)
+        scene = self.workspace.scenes.get(scene_id)
+        pins = self.workspace.pins.values()
+        there = any((p.scene_id, p.row, p.col) == (scene_id, row, col) for p in pins)
+        if scene is not None and not there and self.click_pins():
+            self.drawing.pin(scene, row, col)
 
     def value_at(self, scene: Scene, row: int, col: int) -> tuple[float, ...] | None:
         """Return the values of the planes on the screen at a pixel, without reading a file."""
@@ -198,4 +209,4 @@ class Canvas:
             yield
         here = self._pixel(where)
         if plain and not moved and here is not None and self.drawing.tool == "pan_zoom":
-            self.workspace.select_pixel(*here)
+            self.click(*here)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -195,11 +196,15 @@ def direct_colors(colors: dict[int, str]) -> Any:
     return DirectLabelColormap(color_dict={None: UNNAMED, 0: "transparent", **colors})
 
 
+@cache
 def continuous(name: str) -> Any:
-    """Return a napari colour map with the colours that exports use."""
+    """Return a napari colour map with the colours that exports use.
+
+    One object a name: napari files every new one under a further name of its own.
+    """
     from napari.utils.colormaps import Colormap
 
-    return Colormap(table(name).astype(np.float32) / 255, name=name)
+    return Colormap(table(name).astype(np.float32) / 255, name=f"clearband {name}")
 
 
 def provenance_text(overlay: Overlay) -> str:

@@ -20,6 +20,7 @@ from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geomet
 from app.menus import add_all, add_recent
 from app.opening import Opener
 from app.samples import SAMPLES
+from app.sessions import SessionKeeper
 from app.settings import load_settings, save_settings
 from app.status import StatusBar
 from app.tools import Tools
@@ -54,6 +55,8 @@ class ClearbandWindow(QObject):
     actions : Actions
         Everything that menus, keys and the palette can do.
     opener : Opener
+    sessions : SessionKeeper
+        Saves and opens sessions, keeps a copy each minute.
     settings : Settings
     """
 
@@ -79,6 +82,7 @@ class ClearbandWindow(QObject):
         )
         self.canvas = Canvas(viewer, self.workspace, self.notify)
         self.opener = Opener(self.canvas, self.settings, self.tell, self.qt_window)
+        self.canvas.click_pins = self._click_pins
         boards = {"board": self.canvas.board, "pictures": self.canvas.pictures}
         self.book = DockBook(self.qt_window, self.workspace, boards)
         self.docks = self.book.docks
@@ -98,6 +102,7 @@ class ClearbandWindow(QObject):
         self.bar.mark(self.workbench)
         self.tools = Tools(self)
         add_all(self)
+        self.sessions = SessionKeeper(self)
         self.actions.take_keys()
         self.opener.on_remembered.append(self._on_remembered)
         self.welcome = Welcome(
@@ -285,6 +290,12 @@ class ClearbandWindow(QObject):
         else:
             self.show_dock(dock_id)
 
+    def _click_pins(self) -> bool:
+        """A click pins while spectra are on the desk and no matrix is being looked at."""
+        matrices = self.docks.get("matrices")
+        front = matrices is not None and not matrices.visibleRegion().isEmpty()
+        return self.dock_is_shown("spectrum") and not front
+
     def toggle_napari_panel(self, name: str) -> None:
         """Show or hide one of napari's own panels."""
         dock = getattr(self.viewer.window._qt_viewer, name)
@@ -383,7 +394,7 @@ class ClearbandWindow(QObject):
     def _may_close(self) -> bool:
         running = self.workspace.running_jobs()
         if not running:
-            return True
+            return self.sessions.may_lose("Close", self.ask_to_close)
         names = "\n".join(f"•  {handle.job.title}" for handle in running[:8])
         box = QMessageBox(self.qt_window)
         box.setWindowTitle("Jobs are running")
@@ -393,7 +404,9 @@ class ClearbandWindow(QObject):
         stay = box.addButton("Go on working", QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stay)
         box.exec()
-        return box.clickedButton() is stop
+        if box.clickedButton() is not stop:
+            return False
+        return self.sessions.may_lose("Close", self.ask_to_close)
 
     def _shut_down(self) -> None:
         if self._closing:
@@ -404,6 +417,7 @@ class ClearbandWindow(QObject):
         self._save_settings()
         self._warm_timer.stop()
         self.watch.stop()
+        self.sessions.close()
         self._key_guard.stop()
         for target in (self.qt_window, self.viewer.window._qt_viewer, self.welcome):
             target.removeEventFilter(self)

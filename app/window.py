@@ -55,6 +55,7 @@ def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     application = get_qapp(app_name="Clearband", icon=str(resources.path("icons", "clearband.svg")))
     window = build()
     _catch_everything(window)
+    window.sessions.autosaver.offer()
     window.open_paths(paths)
     if demo:
         window.opener.open_sample("demo")

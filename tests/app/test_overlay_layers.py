@@ -1,0 +1,186 @@
+"""Overlays of the workspace on the canvas: rows, legends, blink, swipe, scenes apart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backends.overlays import ClassMap, ConceptMaps, Heatmap, Provenance, ScoreMap
+from widgets.boards import PICTURE, ColorScale
+
+MADE = Provenance("svm")
+NAMES = {1: "Water", 2: "Meadow"}
+
+
+def class_map(scene, title="Map", **more) -> ClassMap:
+    labels = np.zeros(scene.shape[:2], np.uint8)
+    labels[:4] = 1
+    labels[4:6] = 2
+    return ClassMap(title, scene.id, MADE, labels=labels, class_names=NAMES, **more)
+
+
+def heat(scene) -> Heatmap:
+    rows, cols, _ = scene.shape
+    values = np.arange(rows * cols, dtype=np.float32).reshape(rows, cols)
+    return Heatmap("Heat", scene.id, MADE, values=values, target="Water", unit="K")
+
+
+def test_overlay_appears_above_the_picture_and_is_active(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    overlay = class_map(scene)
+    desk.workspace.add_overlay(overlay)
+    board = desk.canvas.board
+    assert [row.id for row in board.rows(scene.id)] == [overlay.id, PICTURE]
+    assert board.active(scene.id) == overlay.id
+    assert desk.workspace.active_overlay is overlay
+    assert desk.viewer.layers[-1].name == "Map"
+    desk.workspace.remove_overlay(overlay.id)
+    assert [row.id for row in board.rows(scene.id)] == [PICTURE]
+    assert "Map" not in [layer.name for layer in desk.viewer.layers]
+
+
+def test_legend_counts_pixels_and_hectares(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    overlay = class_map(scene)
+    desk.workspace.add_overlay(overlay)
+    board = desk.canvas.board
+    water, meadow = board.legend(scene.id, overlay.id)
+    assert (water.pixels, meadow.pixels) == (4 * 32, 2 * 32)
+    assert water.area_ha == pytest.approx(4 * 32 * 100 / 10_000, rel=2e-3)
+    assert water.share == pytest.approx(2 / 3)
+
+
+def test_scale_of_a_heatmap_has_true_ends(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    overlay = heat(scene)
+    desk.workspace.add_overlay(overlay)
+    board = desk.canvas.board
+    scale = board.legend(scene.id, overlay.id)
+    assert isinstance(scale, ColorScale)
+    assert (scale.smallest, scale.largest) == (0, 24 * 32 - 1)
+    assert scale.stretched
+    assert scale.unit == "K"
+    (layer,) = desk.canvas.overlays.layers(overlay.id)
+    assert tuple(layer.contrast_limits) == pytest.approx((scale.low, scale.high))
+    assert layer.colorbar.visible
+
+
+def test_only_the_active_layer_shows_its_bar(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    one, two = heat(scene), heat(scene)
+    desk.workspace.add_overlay(one)
+    desk.workspace.add_overlay(two)
+    bars = [desk.canvas.overlays.layers(o.id)[0].colorbar.visible for o in (one, two)]
+    assert bars == [False, True]
+
+
+def test_eye_and_opacity_go_both_ways(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    overlay = class_map(scene)
+    desk.workspace.add_overlay(overlay)
+    (layer,) = desk.canvas.overlays.layers(overlay.id)
+    desk.canvas.board.change(scene.id, overlay.id, visible=False, opacity=0.25)
+    assert (layer.visible, layer.opacity) == (False, 0.25)
+    layer.visible, layer.opacity = True, 0.5
+    row = desk.canvas.board.row(scene.id, overlay.id)
+    assert (row.visible, row.opacity) == (True, 0.5)
+
+
+def test_newer_state_keeps_layer_and_looks(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    overlay = class_map(scene, partial=True)
+    desk.workspace.add_overlay(overlay)
+    desk.canvas.board.change(scene.id, overlay.id, opacity=0.3)
+    (layer,) = desk.canvas.overlays.layers(overlay.id)
+    newer = replace(overlay, labels=np.ones_like(overlay.labels), partial=False)
+    desk.workspace.add_overlay(newer)
+    assert desk.canvas.overlays.layers(overlay.id) == [layer]
+    assert (layer.data == 1).all()
+    row = desk.canvas.board.row(scene.id, overlay.id)
+    assert (row.opacity, row.partial) == (0.3, False)
+
+
+def test_layer_deleted_with_naparis_list_is_gone_from_the_workspace(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    overlay = class_map(scene)
+    desk.workspace.add_overlay(overlay)
+    desk.viewer.layers.remove(desk.canvas.overlays.layers(overlay.id)[0])
+    assert overlay.id not in desk.workspace.overlays
+    assert desk.canvas.board.row(scene.id, overlay.id) is None
+
+
+def test_overlays_stay_with_their_scene(desk, make_scene, put) -> None:
+    one, two = put(make_scene()), put(make_scene(title="Other"))
+    desk.workspace.add_overlay(class_map(one, "on one"))
+    assert "on one" not in [layer.name for layer in desk.viewer.layers]
+    desk.workspace.activate(one.id)
+    assert "on one" in [layer.name for layer in desk.viewer.layers]
+    desk.workspace.remove_scene(one.id)
+    assert not desk.workspace.overlays
+    assert "on one" not in [layer.name for layer in desk.viewer.layers]
+    assert two.id in desk.workspace.scenes
+
+
+def test_blink_changes_between_two_overlays(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    low, top = class_map(scene, "low"), class_map(scene, "top")
+    desk.workspace.add_overlay(low)
+    desk.workspace.add_overlay(top)
+    board = desk.canvas.board
+
+    def eyes() -> tuple[bool, bool]:
+        return board.row(scene.id, top.id).visible, board.row(scene.id, low.id).visible
+
+    desk.canvas.overlays.blink(scene.id)
+    assert eyes() == (False, True)
+    desk.canvas.overlays.blink(scene.id)
+    assert eyes() == (True, False)
+
+
+def test_blink_of_a_single_overlay_shows_the_bare_picture(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    assert not desk.canvas.overlays.blink(scene.id)
+    overlay = class_map(scene)
+    desk.workspace.add_overlay(overlay)
+    desk.canvas.overlays.blink(scene.id)
+    assert not desk.canvas.overlays.layers(overlay.id)[0].visible
+
+
+def test_swipe_cuts_the_active_overlay_without_copying(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    under, overlay = class_map(scene, "under"), class_map(scene)
+    desk.workspace.add_overlay(under)
+    desk.workspace.add_overlay(overlay)
+    (layer,), (below,) = (desk.canvas.overlays.layers(o.id) for o in (overlay, under))
+    desk.canvas.board.set_swipe(0.25)
+    assert layer.data.shape == (24, 8)
+    assert np.shares_memory(layer.data, overlay.labels)
+    assert below.data.shape == (24, 32)
+    desk.canvas.board.set_swipe(0.0)
+    assert layer.data.shape == (24, 1)
+    desk.canvas.board.activate(scene.id, under.id)
+    assert desk.canvas.board.swipe is None
+    assert layer.data.shape == (24, 32)
+
+
+def test_concept_is_chosen_in_its_row(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    values = np.stack([np.full(scene.shape[:2], i, np.float32) for i in range(3)])
+    maps = ConceptMaps("Concepts", scene.id, MADE, values=values, names=("a", "b", "c"))
+    desk.workspace.add_overlay(maps)
+    assert desk.canvas.board.row(scene.id, maps.id).choices == ("a", "b", "c")
+    desk.canvas.board.change(scene.id, maps.id, choice=2)
+    (layer,) = desk.canvas.overlays.layers(maps.id)
+    assert (layer.data == 2).all()
+
+
+def test_late_legend_of_a_removed_overlay_is_dropped(window, make_scene, open_scene, qtbot) -> None:
+    scene = open_scene(window, make_scene())
+    overlay = ScoreMap("s", scene.id, MADE, values=np.ones((24, 32), np.float32))
+    window.workspace.add_overlay(overlay)
+    window.workspace.remove_overlay(overlay.id)
+    qtbot.waitUntil(lambda: all(h.state.is_final for h in window.workspace.jobs))
+    qtbot.wait(20)
+    assert window.canvas.board.legend(scene.id, overlay.id) is None
