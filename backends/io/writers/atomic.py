@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 import uuid
@@ -23,6 +24,7 @@ from pathlib import Path
 from backends.errors import BadInput, ClearbandError
 
 _SUFFIX = ".part"
+_LEFT = re.compile(r"\..*\.(?P<owner>[0-9a-f]{8})\.(?P<pid>\d{1,10})\.[0-9a-f]{8}\.part", re.DOTALL)
 _FULL_BYTES = 1 << 20
 
 
@@ -106,7 +108,7 @@ def write_text(path: str | Path, content: str) -> None:
 
 @contextmanager
 def _scratch(target: Path) -> Iterator[Path]:
-    _sweep(target)
+    sweep(target.parent, _prefix(target))
     name = f"{_prefix(target)}{_owner()}.{os.getpid()}.{uuid.uuid4().hex[:8]}{_SUFFIX}"
     scratch = target.parent / name
     scratch.mkdir()
@@ -171,18 +173,21 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sweep(target: Path) -> None:
-    """Remove what a killed process of this machine left beside the target."""
+def sweep(folder: Path, prefix: str = ".") -> None:
+    """Remove what killed processes of this machine left half-written in a folder.
+
+    Parameters
+    ----------
+    prefix : str
+        Only names that begin so.
+    """
     import psutil
 
-    mine = _prefix(target)
-    for left in target.parent.iterdir():
-        if not (left.name.startswith(mine) and left.name.endswith(_SUFFIX)):
+    for left in folder.iterdir():
+        found = _LEFT.fullmatch(left.name) if left.name.startswith(prefix) else None
+        if found is None or found["owner"] != _owner():
             continue
-        parts = left.name[len(mine) :].split(".")
-        if len(parts) != 4 or parts[0] != _owner() or not parts[1].isdigit():
-            continue
-        if not psutil.pid_exists(int(parts[1])):
+        if not psutil.pid_exists(int(found["pid"])):
             shutil.rmtree(left, ignore_errors=True)
 
 
