@@ -37,7 +37,7 @@ def field(tmp_path: Path, write_envi: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def write_envi() -> Callable[..., Path]:
-    from conftest import write_envi
+    from tests.app.conftest import write_envi
 
     return write_envi  # type: ignore[no-any-return]
 
