@@ -44,7 +44,6 @@ def classify_command(
     Accuracy is measured on labelled pixels that were kept from the training.
     """
     from backends.hyperspectral.classify import classify, write_results
-
     from backends.io.labels import open_labels
 
     settings = pairs(setting, "--set")
