@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app import exporting
 from app.actions import Action
 from app.samples import SAMPLES
 from app.workbenches import DOCKS, WORKBENCHES, workbench
@@ -18,6 +19,7 @@ RECENT_SHOWN = 8
 def add_all(window: ClearbandWindow) -> None:
     """Fill the table of a new window."""
     _add_file(window)
+    exporting.add_actions(window)
     _add_edit(window)
     _add_view(window)
     _add_workbenches(window)
