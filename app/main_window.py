@@ -423,6 +423,7 @@ class ClearbandWindow(QObject):
             target.removeEventFilter(self)
         self.canvas.close()
         self.workspace.close()
+        self.workspace.jobs.clear()  # what they would have told is of no use any more
         self._bridge.close()
         self.actions.close()
         self.viewer._layer_slicer.shutdown()

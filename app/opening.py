@@ -237,8 +237,10 @@ class Opener:
         if handle.state is not JobState.FAILED or not isinstance(error, NeedsChoice):
             return
 
+        option = error.option
+
         def chosen(value: str) -> None:
-            self.open_paths([path], {**options, error.option: value})
+            self.open_paths([path], {**options, option: value})
 
         self.choice_dialog = ChoiceDialog(error, chosen, self._parent)
         self.choice_dialog.open()

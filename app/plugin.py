@@ -70,6 +70,7 @@ class Attachment(QObject):
             self._closed = True
             self.canvas.close()
             self.workspace.close()
+            self.workspace.jobs.clear()  # what they would have told is of no use any more
             self._bridge.close()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:

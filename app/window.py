@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import resources
 from app.bridge import plain_error
-from app.gl_guard import guard_vertex_arrays
+from app.gl_guard import agree_on_window_system, guard_vertex_arrays
 from app.main_window import ClearbandWindow
 from app.settings import config_folder
 from backends.jobs import Runner
@@ -36,7 +36,7 @@ def build(
         Where jobs run; default threads.
     """
     if viewer is None:
-        _own_napari_settings()
+        _prepare()
         import napari
 
         viewer = napari.Viewer(show=False, show_welcome_screen=False, title="Clearband")
@@ -51,7 +51,7 @@ def build(
 
 def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     """Open the window with some files and stay until it is closed."""
-    _own_napari_settings()
+    _prepare()
     from napari._qt.qt_event_loop import get_qapp
 
     application = get_qapp(app_name="Clearband", icon=str(resources.path("icons", "clearband.svg")))
@@ -64,9 +64,10 @@ def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     return int(application.exec())
 
 
-def _own_napari_settings() -> None:
-    """Keep our choices apart from those of a plain napari on the same machine."""
-    if "napari" not in sys.modules:
+def _prepare() -> None:
+    """Settle what must be known before Qt and napari are imported."""
+    agree_on_window_system()
+    if "napari" not in sys.modules:  # our choices stay apart from those of a plain napari
         folder = config_folder()
         folder.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("NAPARI_CONFIG", str(folder / "napari.yaml"))

@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, Q
 from backends.workspace import Workspace
 
 # Together they leave 55 % of a 1600×1000 window to the canvas.
-LEFT_WIDTH, DESK_WIDTH, BOTTOM_HEIGHT = 192, 304, 142
+LEFT_WIDTH, DESK_WIDTH, BOTTOM_HEIGHT = 192, 304, 136
 LAYOUT_VERSION = 1
 
 

@@ -47,6 +47,7 @@ def virtual_display(size: str = "1600x1000x24") -> Iterator[dict[str, str]]:
         yield {
             "DISPLAY": f":{number}",
             "QT_QPA_PLATFORM": "xcb",
+            "PYOPENGL_PLATFORM": "x11",
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "WAYLAND_DISPLAY": "",
         }

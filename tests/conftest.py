@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from app.gl_guard import agree_on_window_system
+
+agree_on_window_system()
+
 
 @pytest.fixture(scope="session")
 def clearband_data() -> Path:

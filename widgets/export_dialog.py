@@ -34,7 +34,6 @@ from backends.export import (
 from backends.export_source import replay_source
 from backends.jobs import Job, JobHandle, Progress
 from backends.overlays import ClassMap, Overlay, ScoreMap
-from backends.report import build_report, to_html
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.pdf import write_pdf
@@ -135,12 +134,14 @@ class ExportDialog(QDialog):
         self.copy_button.setToolTip("Copy the command")
         line.addWidget(self.command_line, 1)
         line.addWidget(self.copy_button)
-        column.addWidget(wrapped("The same on the command line:"))
+        self.command_title = wrapped("The same on the command line:")
+        column.addWidget(self.command_title)
         column.addLayout(line)
         self.log_line = wrapped()
         column.addWidget(self.log_line)
         column.addStretch(1)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
+        buttons = QDialogButtonBox()
+        buttons.addButton("Cancel", QDialogButtonBox.ButtonRole.RejectRole)
         self.export_button = QPushButton("Export")
         self.export_button.setDefault(True)
         buttons.addButton(self.export_button, QDialogButtonBox.ButtonRole.AcceptRole)
@@ -381,7 +382,8 @@ class ExportDialog(QDialog):
         self.export_button.setEnabled(not problem)
         command = () if problem else self.command()
         self.command_line.setText(shlex.join(("clearband", *command)) if command else "")
-        self.copy_button.setEnabled(bool(command))
+        for widget in (self.command_title, self.command_line, self.copy_button):
+            widget.setVisible(bool(command))
         self.log_line.setVisible(not command and not problem)
         if self.kind == "canvas":
             reason = "It shows this moment, so there is no command for it."
@@ -397,6 +399,8 @@ def _export(request: ExportRequest, path: Path, format: str, progress: Progress)
 
 
 def _pdf(request: ExportRequest, path: Path, progress: Progress) -> Path:
+    from backends.report import build_report, to_html
+
     assert request.overlay is not None
     report = build_report(
         request.overlay,

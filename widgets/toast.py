@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import QEvent, QObject, QPoint, QRectF, Qt, QTimer
@@ -23,6 +24,7 @@ WIDTH = 400
 MARGIN = 16
 INFO_MS = 6000
 MOST = 4
+_numbers = itertools.count()
 _COLORS = {"error": "#D55E00", "warning": "#E69F00", "info": "#56B4E9"}
 
 Actions = Sequence[tuple[str, Callable[[], None]]]
@@ -52,6 +54,7 @@ class Toast(QFrame):
         actions: Actions = (),
     ) -> None:
         super().__init__(parent)
+        self.number = next(_numbers)
         self.text, self.kind, self.details = text, kind, details
         self.setAutoFillBackground(True)
         self.setFixedWidth(min(WIDTH, max(200, parent.width() - 2 * MARGIN)))
@@ -185,7 +188,7 @@ class Toaster(QObject):
 
     def toasts(self) -> list[Toast]:
         """Return the messages on the screen, oldest first."""
-        return [t for t in self._surface.findChildren(Toast) if not t.isHidden()]
+        return _toasts(self._surface)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Keep the messages in their corner."""
@@ -211,9 +214,15 @@ class _Mark(QWidget):
         painter.end()
 
 
+def _toasts(surface: QWidget) -> list[Toast]:
+    """Return the messages on a surface, oldest first; Qt's own order follows who is on top."""
+    shown = [t for t in surface.findChildren(Toast) if not t.isHidden()]
+    return sorted(shown, key=lambda toast: toast.number)
+
+
 def _arrange(surface: QWidget) -> None:
     bottom = surface.height() - MARGIN
-    for toast in reversed([t for t in surface.findChildren(Toast) if not t.isHidden()]):
+    for toast in reversed(_toasts(surface)):
         toast.fit()
         bottom -= toast.height()
         toast.move(QPoint(surface.width() - toast.width() - MARGIN, max(0, bottom)))

@@ -94,6 +94,8 @@ def shown_window(make_napari_viewer: Any, qtbot: Any) -> Iterator[Any]:
 
 
 def _windows(make_napari_viewer: Any, qtbot: Any, *, show: bool) -> Iterator[Any]:
+    from napari._qt.qt_viewer import QtViewer
+
     from app.window import build
 
     made = build(show=show, viewer=make_napari_viewer())
@@ -104,11 +106,13 @@ def _windows(make_napari_viewer: Any, qtbot: Any, *, show: bool) -> Iterator[Any
     made.close()
     # pytest keeps the value of a fixture for longer than napari waits for its viewer to go.
     vars(made).clear()
-    # Qt deletes the window in one round of its loop, what its signals held in the next.
-    for _ in range(3):
+    # Qt deletes the window in one round of its loop, what its signals held in the next ones.
+    for _ in range(20):
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QCoreApplication.processEvents()
-    gc.collect()
+        gc.collect()
+        if not QtViewer._instances:
+            break
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -267,7 +267,9 @@ def _resolution(scene: Scene, overlay: Overlay) -> dict[str, str]:
 
 
 def _write_category_names(inner: Path, names: list[str]) -> None:
-    listed = "\n".join(f"      <Category>{escape(_printable(name))}</Category>" for name in names)
+    listed = "\n".join(
+        f"      <Category>{escape(_printable(name), quote=False)}</Category>" for name in names
+    )
     text = (
         "<PAMDataset>\n"
         '  <PAMRasterBand band="1">\n'

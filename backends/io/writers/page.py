@@ -8,14 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 
 from backends.colormaps import table
-from backends.io.writers.fonts import font_for
 from backends.palette import to_rgb
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
 
 INK = (32, 33, 36)
 FAINT = (95, 99, 104)
@@ -96,6 +98,8 @@ def compose(picture: NDArray[np.uint8], parts: PageParts) -> NDArray[np.uint8]:
     picture : uint8 array of shape (rows, cols, 3)
     parts : PageParts
     """
+    from PIL import Image, ImageDraw
+
     factor = max(1, math.ceil(480 / max(picture.shape[:2])))
     if factor > 1:
         picture = picture.repeat(factor, axis=0).repeat(factor, axis=1)
@@ -171,10 +175,14 @@ class _Pen:
         color: tuple[int, int, int],
         scale: float = 1.0,
     ) -> None:
+        from backends.io.writers.fonts import font_for
+
         font, text = font_for(text, max(6, round(self.size * scale)))
         draw.text(at, text, fill=color, font=font)
 
     def width(self, text: str, scale: float = 1.0) -> int:
+        from backends.io.writers.fonts import font_for
+
         font, text = font_for(text, max(6, round(self.size * scale)))
         return math.ceil(font.getlength(text))
 
@@ -209,6 +217,8 @@ class _Pen:
     def _color_bar(
         self, draw: ImageDraw.ImageDraw, page: Image.Image, at: tuple[int, int], bar: ColorBar
     ) -> None:
+        from PIL import Image
+
         x, y = at
         tall, wide = 10 * self.size, round(1.2 * self.size)
         colors = table(bar.colormap)[np.linspace(255, 0, tall).round().astype(int)]
