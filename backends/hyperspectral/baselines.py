@@ -1,9 +1,14 @@
-"""Classifiers of single spectra through scikit-learn: the measure for everything else."""
+"""Classifiers of single spectra: the measure for everything else.
+
+scikit-learn trains them; the map is made from plain arrays, so that what is saved
+needs no pickle and what is loaded gives the same map.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +21,203 @@ from backends.scene import Scene
 
 GAMMA = (0.1, 0.01, 0.001)
 C = (1.0, 10.0, 100.0, 1000.0)
-# Beyond this many training pixels the kernel matrix of the grid search grows too large.
-SVM_GRID_PIXELS = 3000
+# Beyond these many training pixels a single fit would take longer than one can wait to cancel.
+GRID_PIXELS = 1500
+SVM_PIXELS = 6000
 _PART = 8192
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class SpectraModel(Protocol):
+    """A trained classifier of spectra."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What was chosen or found."""
+        ...
+
+    def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return a class number for each spectrum, shape (pixels,)."""
+        ...
+
+    def arrays(self) -> Arrays:
+        """Return everything it knows, by name."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
-class SpectraModel:
-    """A trained classifier of spectra.
+class SupportVectors:
+    """An RBF support vector machine, one against one, on standardised spectra.
 
     Attributes
     ----------
-    pipeline : scikit-learn pipeline
+    mean, scale : float64 arrays of shape (bands,)
+    vectors : float64 array of shape (vectors, bands)
+        Standardised.
+    weights : float64 array of shape (vectors, pairs)
+    offsets : float64 array of shape (pairs,)
+    classes : int64 array of shape (classes,)
+        Class numbers; pairs are (0, 1), (0, 2) … (1, 2) …
     settings : dict
-        What was chosen.
+        ``gamma``, ``C``.
     """
 
-    pipeline: Any
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+    classes: NDArray[np.int64]
     settings: dict[str, Any]
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, settings: Mapping[str, Any]) -> SupportVectors:
+        """Rebuild it; raises ValueError or KeyError where arrays do not fit each other."""
+        names = ("mean", "scale", "vectors", "weights", "offsets")
+        mean, scale, vectors, weights, offsets = (arrays[n].astype(np.float64) for n in names)
+        classes = arrays["classes"].astype(np.int64)
+        pairs = classes.size * (classes.size - 1) // 2
+        fits = vectors.shape == (len(weights), mean.size) and weights.shape[1:] == (pairs,)
+        if not fits or scale.shape != mean.shape or offsets.shape != (pairs,):
+            raise ValueError("support vectors do not fit")
+        return cls(mean, scale, vectors, weights, offsets, classes, dict(settings))
+
+    @classmethod
+    def from_scikit(cls, scaler: Any, machine: Any, settings: dict[str, Any]) -> SupportVectors:
+        """Take over what scikit-learn trained."""
+        count = len(machine.classes_)
+        ends = np.cumsum(machine.n_support_)
+        rows = [slice(end - n, end) for end, n in zip(ends, machine.n_support_, strict=True)]
+        pairs = [(i, j) for i in range(count) for j in range(i + 1, count)]
+        weights = np.zeros((ends[-1], len(pairs)))
+        for column, (i, j) in enumerate(pairs):
+            # libsvm: row j-1 holds the coefficients of class i's vectors against class j.
+            weights[rows[i], column] = machine.dual_coef_[j - 1, rows[i]]
+            weights[rows[j], column] = machine.dual_coef_[i, rows[j]]
+        # With two classes scikit-learn turns libsvm's sign around.
+        sign = -1.0 if count == 2 else 1.0
+        return cls(
+            scaler.mean_,
+            scaler.scale_,
+            machine.support_vectors_,
+            sign * weights,
+            sign * machine.intercept_,
+            machine.classes_.astype(np.int64),
+            settings,
+        )
+
+    def arrays(self) -> Arrays:
+        """Return everything it knows, by name."""
+        names = ("mean", "scale", "vectors", "weights", "offsets", "classes")
+        return {name: getattr(self, name) for name in names}
+
+    def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the class that wins most pairs, the first of equals."""
+        x = (spectra - self.mean) / self.scale
+        square = (x * x).sum(1)[:, None] + (self.vectors * self.vectors).sum(1)[None, :]
+        kernel = np.exp(-float(self.settings["gamma"]) * (square - 2 * x @ self.vectors.T))
+        wins = kernel @ self.weights + self.offsets > 0
+        votes = np.zeros((len(x), self.classes.size), np.int64)
+        first, second = np.triu_indices(self.classes.size, 1)
+        for column, (i, j) in enumerate(zip(first, second, strict=True)):
+            votes[:, i] += wins[:, column]
+            votes[:, j] += ~wins[:, column]
+        return np.asarray(self.classes[votes.argmax(axis=1)])
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Decision trees that average their class shares; all nodes in one table.
+
+    Attributes
+    ----------
+    roots : int64 array of shape (trees,)
+    left, right : int32 arrays of shape (nodes,)
+        Next node for ``spectrum[feature] <= threshold`` and else; leaves lead to themselves.
+    feature : int32 array of shape (nodes,)
+    threshold : float64 array of shape (nodes,)
+    share : float32 array of shape (nodes, classes)
+    classes : int64 array of shape (classes,)
+    settings : dict
+        ``trees``, ``depth`` (of the deepest).
+    """
+
+    roots: NDArray[np.int64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float64]
+    share: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    settings: dict[str, Any]
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, settings: Mapping[str, Any]) -> Forest:
+        """Rebuild it; raises ValueError or KeyError where arrays do not fit each other."""
+        roots, classes = arrays["roots"].astype(np.int64), arrays["classes"].astype(np.int64)
+        left, right, feature = (arrays[n].astype(np.int32) for n in ("left", "right", "feature"))
+        threshold = arrays["threshold"].astype(np.float64)
+        share = arrays["share"].astype(np.float32)
+        nodes = left.size
+        if not (left.shape == right.shape == feature.shape == threshold.shape == (nodes,)):
+            raise ValueError("trees do not fit")
+        inside = all(v.size and v.min() >= 0 and v.max() < nodes for v in (roots, left, right))
+        if not inside or share.shape != (nodes, classes.size) or feature.min() < 0:
+            raise ValueError("trees lead nowhere")
+        if not 0 <= int(settings["deepest"]) <= 10_000:
+            raise ValueError("depth")
+        return cls(roots, left, right, feature, threshold, share, classes, dict(settings))
+
+    @classmethod
+    def from_scikit(cls, forest: Any, settings: dict[str, Any]) -> Forest:
+        """Take over what scikit-learn trained."""
+        trees = [e.tree_ for e in forest.estimators_]
+        offsets = np.concatenate([[0], np.cumsum([t.node_count for t in trees])])
+        left, right = (
+            np.concatenate([_children(t, side) + o for t, o in zip(trees, offsets, strict=False)])
+            for side in ("children_left", "children_right")
+        )
+        value = np.concatenate([t.value[:, 0, :] for t in trees])
+        return cls(
+            offsets[:-1].astype(np.int64),
+            left.astype(np.int32),
+            right.astype(np.int32),
+            np.maximum(np.concatenate([t.feature for t in trees]), 0).astype(np.int32),
+            np.concatenate([t.threshold for t in trees]),
+            (value / value.sum(axis=1, keepdims=True)).astype(np.float32),
+            forest.classes_.astype(np.int64),
+            settings | {"deepest": max(int(t.max_depth) for t in trees)},
+        )
+
+    def arrays(self) -> Arrays:
+        """Return everything it knows, by name."""
+        names = ("roots", "left", "right", "feature", "threshold", "share", "classes")
+        return {name: getattr(self, name) for name in names}
+
+    def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Return the class with the largest mean share."""
+        pixel = np.arange(len(spectra))
+        total = np.zeros((len(spectra), self.classes.size))
+        for root in self.roots:
+            node = np.full(len(spectra), root)
+            for _ in range(int(self.settings["deepest"])):
+                low = spectra[pixel, self.feature[node]] <= self.threshold[node]
+                node = np.where(low, self.left[node], self.right[node])
+            total += self.share[node]
+        return np.asarray(self.classes[total.argmax(axis=1)])
+
+
+def _children(tree: Any, side: str) -> NDArray[np.int64]:
+    """Return the next node of each node; a leaf, which has none, leads to itself."""
+    child = np.asarray(getattr(tree, side), dtype=np.int64)
+    return np.where(child < 0, np.arange(child.size), child)
+
+
+KINDS: Mapping[str, type[SupportVectors] | type[Forest]] = {
+    "svm": SupportVectors,
+    "random_forest": Forest,
+}
 
 
 def train_spectra(
@@ -42,20 +226,21 @@ def train_spectra(
     target: NDArray[np.int64],
     *,
     seed: int = 0,
-    settings: dict[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SpectraModel:
-    """Train ``svm`` or ``random_forest``.
+    """Train ``svm`` or ``random_forest``, classes balanced.
 
-    The SVM has an RBF kernel on standardised spectra, classes balanced; gamma and C come
-    from a grid (three-fold on the training pixels) unless they are given, as in
-    DeepHyperX (Audebert et al. 2019).
+    The SVM has an RBF kernel on standardised spectra; gamma and C come from a grid
+    (three-fold on the training pixels) unless they are given, as in DeepHyperX
+    (Audebert et al. 2019).
 
     Parameters
     ----------
     spectra : float array of shape (pixels, bands)
     target : int array of shape (pixels,)
-    settings : dict, optional
+        Class numbers from 0.
+    settings : mapping, optional
         ``gamma``, ``C``; ``trees``, ``depth``.
 
     Raises
@@ -68,23 +253,7 @@ def train_spectra(
     if model_id == "svm":
         return _train_svm(spectra, target, wanted, seed, progress)
     if model_id == "random_forest":
-        from sklearn.ensemble import RandomForestClassifier
-
-        trees, depth = int(wanted.pop("trees", 300)), wanted.pop("depth", None)
-        _no_more(wanted)
-        found, counts = np.unique(target, return_counts=True)
-        weights = dict(
-            zip(found.tolist(), (len(target) / (len(found) * counts)).tolist(), strict=True)
-        )
-        forest = RandomForestClassifier(
-            0, max_depth=depth, class_weight=weights, random_state=seed, warm_start=True
-        )
-        progress.start(trees, "trees", "Training")
-        for grown in range(10, trees + 10, 10):
-            forest.n_estimators = min(grown, trees)
-            forest.fit(spectra, target)
-            progress.advance(10)
-        return SpectraModel(forest, {"trees": trees, "depth": depth})
+        return _train_forest(spectra, target, wanted, seed, progress)
     raise WrongUse(f"{model_id} is no classifier of spectra.")
 
 
@@ -94,21 +263,50 @@ def predict_spectra(
     stretch: BandStretch,
     bands: NDArray[np.int64],
     progress: Progress | None = None,
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the class of every pixel and where nothing was measured, each (rows, cols)."""
+) -> NDArray[np.int16]:
+    """Return the class number of every pixel, -1 where nothing was measured."""
     progress = progress or Progress()
     rows, cols, _ = scene.shape
-    out = np.empty((rows, cols), np.int64)
-    empty = np.zeros((rows, cols), bool)
+    out = np.full((rows, cols), -1, np.int16)
     progress.start(rows * cols, "pixels", "Mapping the scene")
     for window in scene.windows(rows=max(1, _PART // cols)):
         progress.check()
         found = read_window(scene, stretch, bands, window, 1)
-        shape = (window.height, window.width)
-        out[window.slices] = model.pipeline.predict(found.spectra).reshape(shape)
-        empty[window.slices] = ~found.valid.reshape(shape)
+        classes = np.full(len(found), -1, np.int16)
+        if found.valid.any():
+            classes[found.valid] = model.predict(found.spectra[found.valid])
+        out[window.slices] = classes.reshape(window.height, window.width)
         progress.advance(window.height * window.width)
-    return out, empty
+    return out
+
+
+def _train_forest(
+    spectra: NDArray[np.float32],
+    target: NDArray[np.int64],
+    wanted: dict[str, Any],
+    seed: int,
+    progress: Progress,
+) -> Forest:
+    from sklearn.ensemble import RandomForestClassifier
+
+    trees, depth = int(wanted.pop("trees", 300)), wanted.pop("depth", None)
+    _no_more(wanted)
+    found, counts = np.unique(target, return_counts=True)
+    # "balanced" by hand: scikit-learn warns about it where trees are added in turns.
+    weights = dict(zip(found.tolist(), (len(target) / (len(found) * counts)).tolist(), strict=True))
+    forest = RandomForestClassifier(
+        0,
+        max_depth=None if depth is None else int(depth),
+        class_weight=weights,
+        random_state=seed,
+        warm_start=True,
+    )
+    progress.start(trees, "trees", "Training")
+    for grown in range(10, trees + 10, 10):
+        forest.n_estimators = min(grown, trees)
+        forest.fit(spectra, target)
+        progress.advance(10)
+    return Forest.from_scikit(forest, {"trees": trees, "depth": depth})
 
 
 def _train_svm(
@@ -117,41 +315,80 @@ def _train_svm(
     wanted: dict[str, Any],
     seed: int,
     progress: Progress,
-) -> SpectraModel:
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
-    from sklearn.pipeline import make_pipeline
+) -> SupportVectors:
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
 
     gammas = [float(wanted.pop("gamma"))] if "gamma" in wanted else list(GAMMA)
     costs = [float(wanted.pop("C"))] if "C" in wanted else list(C)
     _no_more(wanted)
-
-    def make(gamma: float, cost: float) -> Any:
-        machine = SVC(kernel="rbf", gamma=gamma, C=cost, class_weight="balanced", cache_size=256)
-        return make_pipeline(StandardScaler(), machine)
-
+    rng = np.random.default_rng(seed)
+    spectra, target = _thinned(spectra, target, SVM_PIXELS, rng)
     grid = [(gamma, cost) for gamma in gammas for cost in costs]
     progress.start(len(grid) + 1, "settings tried", "Training")
     best = grid[0]
-    folds = min(3, int(np.bincount(target)[np.unique(target)].min()))
-    if len(grid) > 1 and folds >= 2:
-        x, y = spectra, target
-        if len(y) > SVM_GRID_PIXELS:
-            from sklearn.model_selection import train_test_split
-
-            x, _, y, _ = train_test_split(
-                x, y, train_size=SVM_GRID_PIXELS, stratify=y, random_state=seed
-            )
-        cut = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    if len(grid) > 1:
+        x, y = _thinned(spectra, target, GRID_PIXELS, rng)
+        fold = _folds(y, rng)
         scores = []
         for gamma, cost in grid:
-            scores.append(float(cross_val_score(make(gamma, cost), x, y, cv=cut).mean()))
+            scores.append(_cross_validated(x, y, fold, gamma, cost, progress))
             progress.advance()
         best = grid[int(np.argmax(scores))]
-    pipeline = make(*best).fit(spectra, target)
+    scaler = StandardScaler().fit(spectra.astype(np.float64))
+    machine = SVC(kernel="rbf", gamma=best[0], C=best[1], class_weight="balanced", cache_size=256)
+    machine.fit(scaler.transform(spectra.astype(np.float64)), target)
     progress.advance()
-    return SpectraModel(pipeline, {"gamma": best[0], "C": best[1]})
+    return SupportVectors.from_scikit(scaler, machine, {"gamma": best[0], "C": best[1]})
+
+
+def _cross_validated(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    fold: NDArray[np.int64],
+    gamma: float,
+    cost: float,
+    progress: Progress,
+) -> float:
+    """Return the share of pixels that the other folds label rightly."""
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    right = 0
+    for part in range(3):
+        progress.check()
+        teach, ask = fold != part, fold == part
+        if np.unique(y[teach]).size < 2 or not ask.any():
+            continue
+        scaler = StandardScaler().fit(x[teach])
+        machine = SVC(kernel="rbf", gamma=gamma, C=cost, class_weight="balanced", cache_size=256)
+        machine.fit(scaler.transform(x[teach]), y[teach])
+        right += int((machine.predict(scaler.transform(x[ask])) == y[ask]).sum())
+    return right / len(y)
+
+
+def _folds(target: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Deal the pixels of each class to three folds in turn."""
+    fold = np.empty(target.size, np.int64)
+    for value in np.unique(target):
+        members = rng.permutation(np.flatnonzero(target == value))
+        fold[members] = np.arange(members.size) % 3
+    return fold
+
+
+def _thinned(
+    spectra: NDArray[np.float32], target: NDArray[np.int64], most: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Keep at most about so many pixels, each class in proportion and none lost."""
+    if target.size <= most:
+        return spectra, target
+    kept = []
+    for value in np.unique(target):
+        members = np.flatnonzero(target == value)
+        size = max(min(members.size, 3), members.size * most // target.size)
+        kept.append(rng.choice(members, size, replace=False))
+    index = np.sort(np.concatenate(kept))
+    return spectra[index], target[index]
 
 
 def _no_more(left: dict[str, Any]) -> None:

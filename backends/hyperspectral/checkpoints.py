@@ -1,121 +1,174 @@
-"""Trained networks on disk: safetensors, with everything needed to use them in its header."""
+"""Trained classifiers on disk: safetensors, with everything needed to use them in its header."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.errors import BadInput
-from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
-from backends.hyperspectral.groups import BandGroups
 from backends.hyperspectral.normalise import BandStretch
 from backends.io.writers.atomic import write_bytes
+from backends.scene import Scene
 
-FORMAT = "clearband es_mhc 1"
+FORMAT = "clearband classifier 1"
 LARGEST = 1 << 30
+_SEEN = "seen"
+_STRETCH = "stretch."
+_MODEL = "model."
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained network and how to feed it.
+    """A trained classifier and how to feed it; plain arrays, no code.
 
     Attributes
     ----------
-    network : EsMhc
-    groups : BandGroups
+    model_id : str
+        ``"svm"``, ``"random_forest"`` or ``"es_mhc"``.
+    arrays : mapping of str to array
+        Weights by name.
+    settings : mapping
+        What the model is built with.
     stretch : BandStretch
-    class_names : dict of int to str
+        Bands and how their values become 0..1.
+    class_names : mapping of int to str
         Label value of each output, in order.
-    facts : dict
-        What it was trained on, settings, figures.
-    digest : str
-        SHA-256 of the file; empty before it is saved.
+    facts : mapping
+        What it was trained on.
+    seen : int64 array
+        Flat numbers of the pixels that taught or chose it: they never measure it.
     """
 
-    network: EsMhc
-    groups: BandGroups
+    model_id: str
+    arrays: Mapping[str, NDArray[Any]]
+    settings: Mapping[str, Any]
     stretch: BandStretch
-    class_names: dict[int, str]
-    facts: dict[str, Any]
-    digest: str = ""
+    class_names: Mapping[int, str]
+    facts: Mapping[str, Any]
+    seen: NDArray[np.int64]
+
+    def knows(self, scene: Scene) -> bool:
+        """Tell whether it was trained on this scene."""
+        if self.facts.get("scene_digest") == scene.digest:
+            return True
+        # A demo scene made on another machine may differ in the last bit of some pixel.
+        name = scene.info.path.name if scene.info.path else None
+        return (
+            name is not None
+            and self.facts.get("scene_file") == name
+            and tuple(self.facts.get("scene_shape", ())) == scene.shape
+        )
+
+
+def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
+    """Return the content of the file."""
+    from safetensors.numpy import save
+
+    about = {
+        "format": FORMAT,
+        "model": checkpoint.model_id,
+        "settings": dict(checkpoint.settings),
+        "class_names": {str(v): n for v, n in checkpoint.class_names.items()},
+        "facts": dict(checkpoint.facts),
+    }
+    stretch = checkpoint.stretch
+    arrays = {_MODEL + name: value for name, value in checkpoint.arrays.items()}
+    arrays |= {_STRETCH + n: getattr(stretch, n) for n in ("bands", "low", "high")}
+    if stretch.wavelength_nm is not None:
+        arrays[_STRETCH + "wavelength_nm"] = stretch.wavelength_nm
+    arrays[_SEEN] = checkpoint.seen
+    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    return bytes(save(arrays, metadata={"clearband": json.dumps(about)}))
+
+
+def checkpoint_digest(checkpoint: Checkpoint) -> str:
+    """Return the SHA-256 of the file it makes."""
+    return hashlib.sha256(checkpoint_bytes(checkpoint)).hexdigest()
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> str:
     """Write a checkpoint whole or not at all, and return its digest."""
-    from safetensors.torch import save
-
-    about = {
-        "format": FORMAT,
-        "settings": checkpoint.network.settings.to_dict(),
-        "groups": {
-            "names": list(checkpoint.groups.names),
-            "members": [m.tolist() for m in checkpoint.groups.members],
-            "note": checkpoint.groups.note,
-        },
-        "class_names": {str(v): n for v, n in checkpoint.class_names.items()},
-        "wavelength_nm": None
-        if checkpoint.stretch.wavelength_nm is None
-        else checkpoint.stretch.wavelength_nm.tolist(),
-        "facts": checkpoint.facts,
-    }
-    tensors = {k: v.detach().cpu().contiguous() for k, v in checkpoint.network.state_dict().items()}
-    import torch
-
-    tensors["stretch.bands"] = torch.from_numpy(checkpoint.stretch.bands)
-    tensors["stretch.low"] = torch.from_numpy(checkpoint.stretch.low)
-    tensors["stretch.high"] = torch.from_numpy(checkpoint.stretch.high)
-    content = save(tensors, metadata={"clearband": json.dumps(about)})
+    content = checkpoint_bytes(checkpoint)
     write_bytes(path, content)
     return hashlib.sha256(content).hexdigest()
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint.
+def load_checkpoint(path: Path) -> tuple[Checkpoint, str]:
+    """Read a checkpoint; return it and the digest of the file.
 
     Raises
     ------
     BadInput
         Not one of ours, damaged, or of another version.
     """
-    from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
 
-    wrong = BadInput(
-        f"{path.name} is no es_mhc checkpoint.",
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError("too large")
+        content = path.read_bytes()
+        about = _header(content)
+        if about.get("format") != FORMAT:
+            raise ValueError(f"format {about.get('format')!r}")
+        arrays = load(content)
+        stretch = _stretch(arrays)
+        names = {int(v): str(n) for v, n in about["class_names"].items()}
+        if not names or not all(0 < value < 256 for value in names):
+            raise ValueError("class values")
+        found = Checkpoint(
+            str(about["model"]),
+            {n[len(_MODEL) :]: v for n, v in arrays.items() if n.startswith(_MODEL)},
+            dict(about["settings"]),
+            stretch,
+            names,
+            dict(about["facts"]),
+            arrays[_SEEN].astype(np.int64).ravel(),
+        )
+    except (
+        SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError
+    ) as error:  # fmt: skip
+        raise damaged(path, error) from error
+    return found, hashlib.sha256(content).hexdigest()
+
+
+def damaged(path: Path, error: Exception) -> BadInput:
+    """Return the sentence for a file that is no checkpoint of ours."""
+    return BadInput(
+        f"{path.name} is no checkpoint of Clearband.",
         subject=path,
         way_out="Choose a .safetensors file that 'clearband classify' wrote.",
+        details=repr(error),
     )
-    if not path.is_file() or path.stat().st_size > LARGEST:
-        raise wrong
-    content = path.read_bytes()
-    try:
-        with safe_open(str(path), "pt") as opened:
-            about = json.loads((opened.metadata() or {}).get("clearband", "{}"))
-        tensors = load(content)
-        if about.get("format") != FORMAT:
-            raise wrong
-        known = {f.name for f in fields(NetworkSettings)}
-        settings = NetworkSettings(**{k: v for k, v in about["settings"].items() if k in known})
-        members = tuple(np.asarray(m, np.int64) for m in about["groups"]["members"])
-        groups = BandGroups(tuple(about["groups"]["names"]), members, about["groups"]["note"])
-        nm = about["wavelength_nm"]
-        stretch = BandStretch(
-            tensors.pop("stretch.bands").numpy(),
-            tensors.pop("stretch.low").numpy(),
-            tensors.pop("stretch.high").numpy(),
-            None if nm is None else np.asarray(nm, float),
-        )
-        names = {int(v): str(n) for v, n in about["class_names"].items()}
-        network = EsMhc(groups, len(names), settings)
-        network.load_state_dict(tensors)
-    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError, OSError) as error:
-        wrong.details = repr(error)
-        raise wrong from error
-    network.eval()
-    digest = hashlib.sha256(content).hexdigest()
-    return Checkpoint(network, groups, stretch, names, dict(about.get("facts", {})), digest)
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """Return our part of the header; the format: 8 bytes of length, then JSON."""
+    length = int.from_bytes(content[:8], "little")
+    if not 2 <= length <= min(len(content) - 8, 100 << 20):
+        raise ValueError("header length")
+    values = json.loads(content[8 : 8 + length])
+    about = json.loads(values["__metadata__"]["clearband"])
+    if not isinstance(about, dict):
+        raise ValueError("header")
+    return about
+
+
+def _stretch(arrays: Mapping[str, NDArray[Any]]) -> BandStretch:
+    bands = arrays[_STRETCH + "bands"].astype(np.int64)
+    low = arrays[_STRETCH + "low"].astype(np.float32)
+    high = arrays[_STRETCH + "high"].astype(np.float32)
+    nm = arrays.get(_STRETCH + "wavelength_nm")
+    sizes = {v.shape for v in (bands, low, high)} | ({nm.shape} if nm is not None else set())
+    if bands.ndim != 1 or bands.size == 0 or sizes != {bands.shape}:
+        raise ValueError("stretch")
+    if bands.min() < 0 or not np.all(high > low) or not np.isfinite(low + high).all():
+        raise ValueError("stretch values")
+    return BandStretch(bands, low, high, None if nm is None else nm.astype(np.float64))

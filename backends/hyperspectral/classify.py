@@ -5,28 +5,35 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backends.errors import BadInput, MissingCapability, WrongUse
+from backends.hyperspectral.checkpoints import (
+    Checkpoint,
+    checkpoint_digest,
+    damaged,
+    load_checkpoint,
+)
+from backends.hyperspectral.fitting import Fitted, fit_classifier
+from backends.hyperspectral.mapping import Mapped, map_scene, polite_threads
 from backends.hyperspectral.metrics import Metrics, evaluate
-from backends.hyperspectral.normalise import BandStretch, fit_stretch, match_bands
+from backends.hyperspectral.results import write_results
 from backends.hyperspectral.splits import Split, make_split
 from backends.io.labels import Labels
 from backends.jobs import Progress
-from backends.overlays import ClassMap, MatrixField, Overlay, Placement, Provenance
+from backends.overlays import ClassMap, Overlay, Provenance
 from backends.registry import ModelCard, card
 from backends.scene import Scene
 
 if TYPE_CHECKING:
-    from backends.hyperspectral.checkpoints import Checkpoint
+    from backends.hyperspectral.training import TrainingCurve
 
-# Unlabelled pixels that keep the labelled ones company in training.
-COMPANY = 8192
+__all__ = ["ClassifyResult", "classify", "write_results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,16 @@ class ClassifyResult:
         On test pixels only; None without labels or without a test part.
     split : Split or None
     train_seconds, predict_seconds : float
+    device : str
+    settings : mapping
+        Everything that was set or found, by name.
+    notes : tuple of str
+        What to know before believing the map.
+    checkpoint : Checkpoint
+        The trained classifier.
+    was_trained : bool
+        False when it came from a file.
+    curve : TrainingCurve or None
     """
 
     model: str
@@ -51,9 +68,10 @@ class ClassifyResult:
     predict_seconds: float
     device: str
     settings: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-    checkpoint: Checkpoint | None = None
-    curve: Any = None
+    notes: tuple[str, ...]
+    checkpoint: Checkpoint
+    was_trained: bool
+    curve: TrainingCurve | None = None
 
     @property
     def class_map(self) -> ClassMap:
@@ -100,8 +118,14 @@ def classify(
         ``svm``, ``random_forest`` or ``es_mhc``.
     protocol : str
         How labels are divided; see `splits.PROTOCOLS`.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``; svm and random_forest use the CPU.
+    checkpoint : Path, optional
+        Weights to use instead of training; labels then only measure.
     settings : mapping, optional
         Of the model and its training, by name.
+    progress : Progress, optional
+        Gets a `TrainingCurve` as partial result while ``es_mhc`` trains.
 
     Raises
     ------
@@ -118,355 +142,182 @@ def classify(
             f"{scene.title} is {scene.shape[0]} × {scene.shape[1]}.",
             way_out="Choose the label file that belongs to this scene.",
         )
-    if checkpoint is not None or labels is None:
-        return _with_weights(scene, labels, about, checkpoint, device, progress)
-    split = make_split(labels.values, protocol, seed)
-    if model_id == "es_mhc":
-        result = _network(scene, labels, about, split, device, dict(settings or {}), progress)
-    else:
-        result = _spectra(scene, labels, about, split, dict(settings or {}), progress)
-    return _measured(result, scene, labels, about)
-
-
-def write_results(
-    result: ClassifyResult, scene: Scene, folder: Path, *, progress: Progress | None = None
-) -> list[Path]:
-    """Write class map (GeoTIFF, PNG), confusion (CSV), figures (JSON), matrices, checkpoint.
-
-    All of it or nothing: the folder is filled beside and put in place at the end.
-    """
-    import json
-
-    from backends.export import ExportRequest, export
-    from backends.io.writers.atomic import replacing_folder
-
-    names = []
-    with replacing_folder(folder) as inner:
-        made = result.class_map
-        for name in ("class_map.tif", "class_map.png"):
-            names.append(export(made, inner / name, scene=scene, progress=progress).name)
-        request = ExportRequest(scene, "areas", made)
-        names.append(export(request, inner / "areas.csv", progress=progress).name)
-        if result.metrics is not None:
-            request = ExportRequest(scene, "confusion", made)
-            names.append(export(request, inner / "confusion.csv", progress=progress).name)
-        for overlay in result.overlays[1:]:
-            names.append(export(overlay, inner / "matrices.npz", scene=scene).name)
-        if result.checkpoint is not None and not result.checkpoint.digest:
-            from backends.hyperspectral.checkpoints import save_checkpoint
-
-            save_checkpoint(result.checkpoint, inner / "checkpoint.safetensors")
-            names.append("checkpoint.safetensors")
-        values = result.to_dict() | {"command": made.provenance.command}
-        if result.curve is not None:
-            values["curve"] = result.curve.to_dict()
-        if result.split is not None:
-            np.savez_compressed(
-                inner / "split.npz",
-                train=result.split.train,
-                val=result.split.val,
-                test=result.split.test,
+    is_network = model_id == "es_mhc"
+    trained = not (checkpoint is not None or labels is None)
+    path = None if trained else _weights(about, checkpoint)
+    where = _device(device) if is_network else "cpu"
+    with polite_threads() if is_network else nullcontext():
+        if trained:
+            assert labels is not None
+            split: Split | None = make_split(labels.values, protocol, seed)
+            assert split is not None
+            fitted = fit_classifier(
+                scene, labels, model_id, split, device=where, settings=settings, progress=progress
             )
-            names.append("split.npz")
-        (inner / "metrics.json").write_text(json.dumps(values, indent=2), encoding="utf-8")
-        names.append("metrics.json")
-    return [folder / name for name in names]
-
-
-# -- the two kinds of models -----------------------------------------------------------------
-
-
-def _spectra(
-    scene: Scene,
-    labels: Labels,
-    about: ModelCard,
-    split: Split,
-    settings: dict[str, Any],
-    progress: Progress,
-) -> ClassifyResult:
-    from backends.hyperspectral.baselines import predict_spectra, train_spectra
-    from backends.hyperspectral.features import read_pixels
-
-    started = time.perf_counter()
-    stretch = fit_stretch(scene, progress=progress)
-    target, values = _targets(labels)
-    train = np.union1d(split.train, split.val)  # neither model stops early: all may teach
-    found = read_pixels(scene, stretch, stretch.bands, train, 1, progress)
-    model = train_spectra(
-        about.id,
-        found.spectra[found.valid],
-        target[train][found.valid],
-        seed=split.seed,
-        settings=settings,
-        progress=progress,
-    )
-    middle = time.perf_counter()
-    classes, empty = predict_spectra(model, scene, stretch, stretch.bands, progress)
-    classes[empty] = -1
-    over = time.perf_counter()
-    made = _class_map(scene, labels.class_names, classes, values, None, about)
-    notes = (*split.notes, *_left_out(stretch))
-    return ClassifyResult(
-        about.id,
-        (made,),
-        None,
-        split,
-        middle - started,
-        over - middle,
-        "cpu",
-        model.settings,
-        notes,
-    )
-
-
-def _network(
-    scene: Scene,
-    labels: Labels,
-    about: ModelCard,
-    split: Split,
-    device: str,
-    settings: dict[str, Any],
-    progress: Progress,
-) -> ClassifyResult:
-    import torch
-
-    from backends import devices
-    from backends.hyperspectral.checkpoints import Checkpoint
-    from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
-    from backends.hyperspectral.features import read_pixels
-    from backends.hyperspectral.groups import band_groups
-    from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
-
-    chosen = devices.choose(device)
-    network_settings, left = _take(NetworkSettings, settings)
-    training, left = _take(TrainingSettings, left)
-    if left:
-        raise WrongUse(f"There is no setting called {next(iter(left))}.")
-    started = time.perf_counter()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(devices.model_threads())
-    try:
-        torch.manual_seed(split.seed)
-        stretch = fit_stretch(scene, progress=progress)
-        groups = band_groups(stretch.wavelength_nm, len(stretch.bands))
-        target, values = _targets(labels)
-        rng = np.random.default_rng(split.seed)
-        known = np.union1d(split.train, split.val)
-        # Test pixels may keep company, without their labels: the network sees the whole image.
-        others = np.setdiff1d(np.arange(target.size), known)
-        if others.size > COMPANY:
-            others = np.sort(rng.choice(others, COMPANY, replace=False))
-        index = np.union1d(known, others)
-        found = read_pixels(
-            scene, stretch, stretch.bands, index, network_settings.context, progress
-        )
-        shown = np.full(index.size, -1, np.int64)
-        places = np.searchsorted(index, known)
-        shown[places] = target[known]
-        shown[~found.valid] = -1
-        pixels = TrainingPixels(
-            found,
-            shown,
-            np.searchsorted(index, split.train),
-            np.searchsorted(index, split.val),
-        )
-        network = EsMhc(groups, len(values), network_settings)
-        network.to(chosen.id)
-        curve = train_network(
-            network, pixels, training, seed=split.seed, device=chosen.id, progress=progress
-        )
-        middle = time.perf_counter()
-        names = {int(v): labels.class_names[int(v)] for v in values}
-        facts = {
-            "scene": scene.title,
-            "scene_digest": scene.digest,
-            "protocol": split.protocol,
-            "seed": split.seed,
-            "training": training.to_dict(),
-            "best_step": curve.best_step,
-        }
-        trained = Checkpoint(network, groups, stretch, names, facts)
-        result = _map(scene, trained, stretch.bands, about, chosen.id, progress)
-    finally:
-        torch.set_num_threads(threads)
-    notes = (*split.notes, *_left_out(stretch), *result.notes)
-    return replace(
-        result,
+            digest = checkpoint_digest(fitted.checkpoint)
+        else:
+            assert path is not None
+            fitted, digest = _loaded(path, about, scene)
+            split = None if labels is None else _unseen(labels, fitted.checkpoint, scene)
+        started = time.perf_counter()
+        mapped = _map(scene, fitted.checkpoint, about, where, progress, path)
+    result = ClassifyResult(
+        model=model_id,
+        overlays=mapped.overlays,
+        metrics=None,
         split=split,
-        train_seconds=middle - started,
-        settings=network_settings.to_dict() | training.to_dict(),
-        notes=notes,
-        curve=curve,
+        train_seconds=fitted.seconds if trained else 0.0,
+        predict_seconds=time.perf_counter() - started,
+        device=where,
+        settings=fitted.settings,
+        notes=(*fitted.notes, *mapped.notes, *(split.notes if split and not trained else ())),
+        checkpoint=fitted.checkpoint,
+        was_trained=trained,
+        curve=fitted.curve,
     )
+    return _measured(result, scene, labels, about, digest)
 
 
-def _with_weights(
-    scene: Scene,
-    labels: Labels | None,
-    about: ModelCard,
-    path: Path | None,
-    device: str,
-    progress: Progress,
-) -> ClassifyResult:
-    """Map a scene with weights that exist; labels, where given, only measure."""
-    if about.id != "es_mhc":
+# -- weights that exist ----------------------------------------------------------------------
+
+
+def _weights(about: ModelCard, given: Path | None) -> Path:
+    """Return the file to load, or say that there is none."""
+    if given is not None:
+        return given
+    if not about.is_trained:
         raise MissingCapability(
-            f"{about.title} has no weights of its own.", way_out="Give it labels to train on."
+            f"{about.title} is untrained: it has no weights of its own.",
+            way_out="Give it labels to train on, or a checkpoint.",
         )
-    if path is None:
-        if not about.is_trained:
-            raise MissingCapability(
-                f"{about.title} is untrained.", way_out="Give it labels, or a checkpoint."
-            )
-        import resources
+    import resources
 
-        path = resources.path("weights", about.weights)
-    import torch
+    return resources.path("weights", about.weights)
 
-    from backends import devices
-    from backends.hyperspectral.checkpoints import load_checkpoint
 
-    chosen = devices.choose(device)
-    loaded = load_checkpoint(path)
-    if (
-        about.weights_digest
-        and path.name == about.weights
-        and loaded.digest != about.weights_digest
-    ):
-        raise BadInput(f"{path.name} is not the file its card speaks of.", subject=path)
-    bands = match_bands(scene, loaded.stretch.bands, loaded.stretch.wavelength_nm)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(devices.model_threads())
-    try:
-        result = _map(scene, loaded, bands, about, chosen.id, progress)
-    finally:
-        torch.set_num_threads(threads)
-    notes = [f"Weights trained on {loaded.facts.get('scene', 'another scene')}.", *result.notes]
-    if loaded.facts.get("scene_digest") not in (None, scene.digest):
+def _loaded(path: Path, about: ModelCard, scene: Scene) -> tuple[Fitted, str]:
+    checkpoint, digest = load_checkpoint(path)
+    if checkpoint.model_id != about.id:
+        raise WrongUse(
+            f"{path.name} is a checkpoint of {checkpoint.model_id}, not of {about.id}.",
+            way_out=f"Use --model {checkpoint.model_id}.",
+        )
+    import resources
+
+    if path == resources.path("weights", about.weights) and digest != about.weights_digest:
+        raise BadInput(
+            f"{path.name} is not the file its card speaks of.",
+            subject=path,
+            way_out="Install Clearband anew.",
+        )
+    notes = [f"Weights trained on {checkpoint.facts.get('scene', 'another scene')}."]
+    if not checkpoint.knows(scene):
         notes.append("This is another scene: the accuracy measured there need not hold here.")
-    result = replace(result, notes=tuple(notes))
-    if labels is None:
-        return _measured(result, scene, None, about)
-    split = make_split(labels.values, "ALL", 0)
-    everything = np.sort(np.concatenate([split.train, split.val]))
-    test_all = replace(split, train=everything[:0], val=everything[:0], test=everything, notes=())
-    return _measured(replace(result, split=test_all), scene, labels, about)
+    settings = dict(checkpoint.facts.get("settings", {}))
+    return Fitted(checkpoint, settings, tuple(notes), None, 0.0), digest
+
+
+def _unseen(labels: Labels, checkpoint: Checkpoint, scene: Scene) -> Split:
+    """Return all labelled pixels as test pixels, but those that taught the weights."""
+    flat = labels.values.ravel()
+    test = np.flatnonzero(flat > 0)
+    facts = checkpoint.facts
+    protocol, seed = "given weights", 0
+    if checkpoint.knows(scene):
+        test = np.setdiff1d(test, checkpoint.seen)
+        protocol, seed = str(facts.get("protocol", "")), int(facts.get("seed", 0))
+    nothing = np.empty(0, np.int64)
+    return Split(nothing, nothing, test.astype(np.int64), protocol, seed, labels.values.shape)
+
+
+# -- the map ---------------------------------------------------------------------------------
+
+
+def _device(wanted: str) -> str:
+    from backends import devices
+
+    return devices.choose(wanted).id
 
 
 def _map(
     scene: Scene,
-    trained: Checkpoint,
-    bands: NDArray[np.int64],
+    checkpoint: Checkpoint,
     about: ModelCard,
     device: str,
     progress: Progress,
-) -> ClassifyResult:
-    from backends.hyperspectral.prediction import predict_scene
+    path: Path | None,
+) -> Mapped:
+    made = Provenance(about.id, about.version)
+    try:
+        return map_scene(
+            scene, checkpoint, made, title=about.title, device=device, progress=progress
+        )
+    except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        # Arrays in a file may be anything; those just trained fit, so it is a defect of ours.
+        if path is None:
+            raise
+        from backends.devices import is_out_of_memory
 
-    started = time.perf_counter()
-    found = predict_scene(
-        trained.network, scene, trained.stretch, bands, device=device, progress=progress
-    )
-    seconds = time.perf_counter() - started
-    values = np.asarray(list(trained.class_names))
-    made = _class_map(scene, trained.class_names, found.classes, values, found.confidence, about)
-    matrices = MatrixField(
-        f"Matrices of {about.title}",
-        scene.id,
-        made.provenance,
-        group_names=trained.groups.names,
-        entries=found.entries,
-        placement=Placement(row_step=found.matrix_step, col_step=found.matrix_step),
-    )
-    notes = (*found.notes, *((trained.groups.note,) if trained.groups.note else ()))
-    overlays = (_with_digest(made, trained.digest), _with_digest(matrices, trained.digest))
-    return ClassifyResult(
-        about.id, overlays, None, None, 0.0, seconds, device, {}, notes, checkpoint=trained
-    )
-
-
-# -- what both share -------------------------------------------------------------------------
-
-
-def _targets(labels: Labels) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the class number of each pixel (flat, -1 unlabelled) and the value of each class."""
-    values = np.unique(labels.values[labels.values > 0]).astype(np.int64)
-    lookup = np.full(256, -1, np.int64)
-    lookup[values] = np.arange(values.size)
-    return lookup[labels.values.ravel()], values
-
-
-def _class_map(
-    scene: Scene,
-    names: Mapping[int, str],
-    classes: NDArray[np.integer[Any]],
-    values: NDArray[np.int64],
-    confidence: NDArray[np.float32] | None,
-    about: ModelCard,
-) -> ClassMap:
-    lookup = np.append(values, 0).astype(np.uint8)  # -1 picks the last: no class
-    return ClassMap(
-        f"Classes ({about.title})",
-        scene.id,
-        Provenance(about.id, about.version),
-        labels=lookup[classes],
-        class_names={int(v): names[int(v)] for v in values},
-        confidence=confidence,
-    )
+        if is_out_of_memory(error):
+            raise
+        raise damaged(path, error) from error
 
 
 def _measured(
-    result: ClassifyResult, scene: Scene, labels: Labels | None, about: ModelCard
+    result: ClassifyResult, scene: Scene, labels: Labels | None, about: ModelCard, digest: str
 ) -> ClassifyResult:
     """Measure on the test pixels and write everything into the provenance."""
-    metrics = None
+    metrics, notes = None, result.notes
     if labels is not None and result.split is not None and result.split.test.size:
-        test = result.split.test
-        truth = labels.values.ravel()[test]
-        predicted = result.class_map.labels.ravel()[test]
-        names = {v: n for v, n in labels.class_names.items() if (labels.values == v).any()}
-        metrics = evaluate(truth, predicted, names)
+        metrics, said = _compare(result.class_map, labels, result.split)
+        notes = (*notes, *said)
     figures: dict[str, Any] = {}
     if metrics is not None and result.split is not None:
         figures = metrics.to_dict() | {"confusion": metrics.confusion.tolist()}
         figures["protocol"] = result.split.protocol
-    made = replace(
-        result.class_map.provenance,
-        parameters=dict(result.settings)
-        | ({"protocol": result.split.protocol, "seed": result.split.seed} if result.split else {}),
+    parameters = dict(result.settings)
+    if result.split is not None:
+        parameters |= {"protocol": result.split.protocol, "seed": result.split.seed}
+    made = Provenance(
+        about.id,
+        about.version,
+        weights_digest=digest,
+        parameters=parameters,
         scene_digest=scene.digest,
         scene_path=str(scene.info.path or ""),
         device=result.device,
         seconds=round(result.train_seconds + result.predict_seconds, 3),
         figures=figures,
-        notes=tuple(n for n in (about.reconstruction, *result.notes) if n),
+        notes=tuple(n for n in (about.reconstruction, *notes) if n),
         command=_command(result, scene),
-        weights_digest=result.class_map.provenance.weights_digest,
     )
     overlays = tuple(replace(overlay, provenance=made) for overlay in result.overlays)
-    return replace(result, metrics=metrics, overlays=overlays)
+    return replace(result, metrics=metrics, overlays=overlays, notes=notes)
+
+
+def _compare(made: ClassMap, labels: Labels, split: Split) -> tuple[Metrics, tuple[str, ...]]:
+    """Measure the test pixels; classes of weights from elsewhere are matched by name."""
+    present = np.unique(labels.values[labels.values > 0]).tolist()
+    names = {v: labels.class_names.get(v, f"Class {v}") for v in present}
+    predicted = made.labels.ravel()[split.test]
+    notes: tuple[str, ...] = ()
+    if any(made.class_names.get(v, name) != name for v, name in names.items()):
+        value_of = {name: value for value, name in names.items()}
+        if value_of.keys() & set(made.class_names.values()):
+            lookup = np.zeros(256, np.uint8)
+            for value, name in made.class_names.items():
+                lookup[value] = value_of.get(name, 0)
+            predicted = lookup[predicted]
+        else:
+            notes = ("The weights name their classes otherwise: compared by number.",)
+    return evaluate(labels.values.ravel()[split.test], predicted, names), notes
 
 
 def _command(result: ClassifyResult, scene: Scene) -> str:
     if scene.info.path is None:
         return ""
     words = ["clearband", "classify", str(scene.info.path), "--model", result.model]
-    if result.split is not None and result.train_seconds:
+    if result.split is not None and result.was_trained:
         words += ["--labels", "LABELS", "--protocol", result.split.protocol]
         words += ["--seed", str(result.split.seed)]
     return shlex.join([*words, "--out", "FOLDER"])
-
-
-def _with_digest(overlay: Any, digest: str) -> Any:
-    return replace(overlay, provenance=replace(overlay.provenance, weights_digest=digest))
-
-
-def _left_out(stretch: BandStretch) -> tuple[str, ...]:
-    return tuple(f"Bands left out: {text}." for text in stretch.left_out)
-
-
-def _take(kind: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Return a settings record from the entries it knows, and the rest."""
-    known: dict[str, Any] = {f.name: type(f.default) for f in fields(kind)}
-    mine = {k: known[k](v) for k, v in settings.items() if k in known}
-    return kind(**mine), {k: v for k, v in settings.items() if k not in known}

@@ -49,6 +49,53 @@ def test_spectra_models_learn_the_valley(opened: tuple[Scene, Labels], model: st
     assert made.scene_digest == scene.digest
 
 
+@pytest.mark.parametrize("model", ["svm", "random_forest"])
+def test_spectra_models_come_back_from_disk(
+    opened: tuple[Scene, Labels], tmp_path: Path, model: str
+) -> None:
+    scene, labels = opened
+    settings = {"gamma": 0.01, "C": 100} if model == "svm" else {"trees": 20}
+    result = classify(scene, labels, model, protocol="P10", settings=settings)
+    write_results(result, scene, tmp_path / "out")
+    path = tmp_path / "out" / "checkpoint.safetensors"
+    again = classify(scene, labels, model, checkpoint=path)
+    np.testing.assert_array_equal(again.class_map.labels, result.class_map.labels)
+    # What taught it never measures it, also when it comes from a file.
+    assert again.split is not None
+    assert result.split is not None
+    np.testing.assert_array_equal(again.split.test, result.split.test)
+    assert again.metrics is not None
+    assert result.metrics is not None
+    assert again.metrics.to_dict() == result.metrics.to_dict()
+    with pytest.raises(WrongUse, match=f"checkpoint of {model}, not of es_mhc"):
+        classify(scene, labels, "es_mhc", checkpoint=path)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_maps_from_plain_arrays_are_those_of_scikit_learn(classes: int) -> None:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    from backends.hyperspectral.baselines import Forest, SupportVectors
+
+    rng = np.random.default_rng(classes)
+    target = rng.integers(0, classes, 200)
+    x = (rng.normal(size=(200, 12)) + 0.7 * target[:, None]).astype(np.float32)
+    asked = rng.normal(1, 2, (500, 12)).astype(np.float32)
+    scaler = StandardScaler().fit(x.astype(np.float64))
+    machine = SVC(gamma=0.1, C=10, class_weight="balanced").fit(scaler.transform(x), target)
+    ours = SupportVectors.from_scikit(scaler, machine, {"gamma": 0.1, "C": 10})
+    theirs = machine.predict(scaler.transform(asked.astype(np.float64)))
+    np.testing.assert_array_equal(ours.predict(asked), theirs)
+    forest = RandomForestClassifier(30, random_state=0).fit(x, target)
+    ours_too = Forest.from_scikit(forest, {})
+    # Equal mean shares may fall either way; everything else is the same.
+    share = np.sort(forest.predict_proba(asked), axis=1)
+    clear = share[:, -1] - share[:, -2] > 1e-6
+    np.testing.assert_array_equal(ours_too.predict(asked)[clear], forest.predict(asked)[clear])
+
+
 def test_network_learns_gives_matrices_and_comes_back_from_disk(
     opened: tuple[Scene, Labels], tmp_path: Path
 ) -> None:
@@ -131,7 +178,7 @@ def test_what_cannot_be_is_refused(opened: tuple[Scene, Labels], tmp_path: Path)
     with pytest.raises(WrongUse, match="no setting called speed"):
         classify(scene, labels, "es_mhc", settings={"speed": 3})
     (tmp_path / "x.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(BadInput, match="no es_mhc checkpoint"):
+    with pytest.raises(BadInput, match="no checkpoint of Clearband"):
         classify(scene, None, "es_mhc", checkpoint=tmp_path / "x.safetensors")
 
 

@@ -1,0 +1,225 @@
+"""From labelled pixels to a trained classifier: the same road for every model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.errors import BadInput, WrongUse
+from backends.hyperspectral.checkpoints import Checkpoint
+from backends.hyperspectral.features import read_pixels
+from backends.hyperspectral.normalise import BandStretch, fit_stretch
+from backends.hyperspectral.splits import Split
+from backends.io.labels import Labels
+from backends.jobs import Progress
+from backends.scene import Scene
+
+if TYPE_CHECKING:
+    from backends.hyperspectral.training import TrainingCurve
+
+# Unlabelled pixels that keep the labelled ones company in training.
+COMPANY = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained classifier.
+
+    Attributes
+    ----------
+    checkpoint : Checkpoint
+    settings : mapping
+        Everything that was set or found, by name.
+    notes : tuple of str
+    curve : TrainingCurve or None
+    seconds : float
+    """
+
+    checkpoint: Checkpoint
+    settings: Mapping[str, Any]
+    notes: tuple[str, ...]
+    curve: TrainingCurve | None
+    seconds: float
+
+
+def fit_classifier(
+    scene: Scene,
+    labels: Labels,
+    model_id: str,
+    split: Split,
+    *,
+    device: str = "cpu",
+    settings: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Fitted:
+    """Train a model on the training pixels of a split.
+
+    Parameters
+    ----------
+    device : str
+        Id of a device that exists; only ``es_mhc`` uses another than the CPU.
+    settings : mapping, optional
+        Of the model and its training, by name.
+
+    Raises
+    ------
+    WrongUse
+        A setting the model does not have.
+    BadInput
+        Too few bands, or no training pixel holds data.
+    """
+    progress = progress or Progress()
+    started = time.perf_counter()
+    stretch = fit_stretch(scene, progress=progress)
+    values = np.unique(labels.values[labels.values > 0]).astype(np.int64)
+    target = np.searchsorted(values, labels.values.ravel())
+    target = np.where(labels.values.ravel() > 0, target, -1).astype(np.int64)
+    fit = _fit_network if model_id == "es_mhc" else _fit_spectra
+    arrays, built, said, curve = fit(
+        scene, model_id, stretch, target, split, dict(settings or {}), device, progress
+    )
+    facts = {
+        "scene": scene.title,
+        "scene_file": scene.info.path.name if scene.info.path else None,
+        "scene_shape": list(scene.shape),
+        "scene_digest": scene.digest,
+        "protocol": split.protocol,
+        "seed": split.seed,
+        "settings": dict(said),
+    }
+    checkpoint = Checkpoint(
+        model_id,
+        arrays,
+        built,
+        stretch,
+        {int(v): labels.class_names.get(int(v), f"Class {v}") for v in values},
+        facts,
+        np.union1d(split.train, split.val),
+    )
+    left_out = tuple(f"Bands left out: {text}." for text in stretch.left_out)
+    seconds = time.perf_counter() - started
+    return Fitted(checkpoint, said, (*split.notes, *left_out), curve, seconds)
+
+
+Answer = tuple[
+    Mapping[str, NDArray[Any]], Mapping[str, Any], Mapping[str, Any], "TrainingCurve | None"
+]
+
+
+def _fit_spectra(
+    scene: Scene,
+    model_id: str,
+    stretch: BandStretch,
+    target: NDArray[np.int64],
+    split: Split,
+    settings: dict[str, Any],
+    device: str,
+    progress: Progress,
+) -> Answer:
+    from backends.hyperspectral.baselines import train_spectra
+
+    # Validation pixels stay unused: every model learns from the same number of labels.
+    found = read_pixels(scene, stretch, stretch.bands, split.train, 1, progress)
+    taught = target[split.train][found.valid]
+    _need_classes(taught)
+    model = train_spectra(
+        model_id,
+        found.spectra[found.valid],
+        taught,
+        seed=split.seed,
+        settings=settings,
+        progress=progress,
+    )
+    return model.arrays(), model.settings, model.settings, None
+
+
+def _fit_network(
+    scene: Scene,
+    model_id: str,
+    stretch: BandStretch,
+    target: NDArray[np.int64],
+    split: Split,
+    settings: dict[str, Any],
+    device: str,
+    progress: Progress,
+) -> Answer:
+    import torch
+
+    from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
+    from backends.hyperspectral.groups import band_groups
+    from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
+
+    shape, left = _take(NetworkSettings, settings)
+    training, left = _take(TrainingSettings, left)
+    if left:
+        raise WrongUse(f"There is no setting called {next(iter(left))}.")
+    groups = band_groups(stretch.wavelength_nm, len(stretch.bands))
+    rng = np.random.default_rng(split.seed)
+    known = np.union1d(split.train, split.val)
+    # Test pixels may keep company, without their labels: the network sees the whole image.
+    others = np.setdiff1d(np.arange(target.size), known)
+    if others.size > COMPANY:
+        others = np.sort(rng.choice(others, COMPANY, replace=False))
+    index = np.union1d(known, others)
+    found = read_pixels(scene, stretch, stretch.bands, index, shape.context, progress)
+    shown = np.full(index.size, -1, np.int64)
+    places = np.searchsorted(index, known)
+    shown[places] = target[known]
+    shown[~found.valid] = -1
+    at = {part: np.searchsorted(index, getattr(split, part)) for part in ("train", "val")}
+    at = {part: where[shown[where] >= 0] for part, where in at.items()}
+    _need_classes(shown[at["train"]])
+    # Seeded, and other random streams of the process are left alone.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(split.seed)
+        network = EsMhc(groups, int(target.max()) + 1, shape).to(device)
+        curve = train_network(
+            network,
+            TrainingPixels(found, shown, at["train"], at["val"]),
+            training,
+            seed=split.seed,
+            device=device,
+            progress=progress,
+        )
+    built = {
+        "network": shape.to_dict(),
+        "groups": {
+            "names": list(groups.names),
+            "members": [m.tolist() for m in groups.members],
+            "note": groups.note,
+        },
+    }
+    arrays = {n: v.detach().cpu().numpy() for n, v in network.state_dict().items()}
+    said = shape.to_dict() | training.to_dict() | {"best_step": curve.best_step}
+    return arrays, built, said, curve
+
+
+def _need_classes(target: NDArray[np.int64]) -> None:
+    if np.unique(target).size < 2:
+        raise BadInput(
+            "The training pixels with data belong to fewer than two classes.",
+            way_out="Label more pixels, or choose another protocol.",
+        )
+
+
+def _take(kind: Any, settings: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Return a settings record from the entries it knows, and the rest."""
+    mine: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.name not in settings:
+            continue
+        value = settings[item.name]
+        wanted: Any = type(item.default)
+        try:
+            if wanted is bool and not isinstance(value, (bool, int)):
+                raise ValueError
+            mine[item.name] = wanted(value)
+        except (TypeError, ValueError):
+            words = {int: "a whole number", float: "a number", bool: "true or false"}[wanted]
+            raise WrongUse(f"The setting {item.name} must be {words}, not {value}.") from None
+    return kind(**mine), {k: v for k, v in settings.items() if k not in mine}
