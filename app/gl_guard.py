@@ -1,11 +1,11 @@
-"""Two mends for OpenGL: one window system for all that draw, and no stray vertex arrays.
+"""Two mends for OpenGL: one window system for all that draw, one context for all that vispy does.
 
 On Linux, Qt and PyOpenGL each guess the window system; where they guess differently
 (Wayland beside X11) nothing can be drawn.
 
-Vispy leaves vertex arrays on. When a layer goes, its buffers go with it, and Mesa's
-software OpenGL reads the arrays that are still on through the address that was left: the
-process dies. Other drivers look only at what the shader uses.
+When a layer goes, napari tells vispy to delete its shaders at once, whatever context is
+current just then, often that of Qt's own compositor. Mesa's software OpenGL then unbinds
+the shader of the next drawing behind that context's back, and the process dies.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ def agree_on_window_system() -> None:
         os.environ.setdefault("PYOPENGL_PLATFORM", "x11")
 
 
-def guard_vertex_arrays() -> None:
-    """Make vispy switch off the vertex arrays that a drawing used; twice is fine."""
-    from vispy.gloo import gl, glir
+def guard_context() -> None:
+    """Make vispy use the canvas's own context, also outside of drawing; twice is fine."""
+    from PyQt6.QtGui import QOpenGLContext
+    from vispy.gloo.context import GLContext
 
-    plain = glir.GlirProgram._post_draw
+    plain = GLContext.flush_commands
     if getattr(plain, "is_guarded", False):
         return
 
-    def post_draw(program: Any) -> None:
-        for buffer, place, *_ in program._attributes.values():
-            if buffer:
-                gl.glDisableVertexAttribArray(place)
-        plain(program)
+    def flush_commands(context: Any, event: Any = None) -> None:
+        backend = next((b for b in (ref() for ref in context.shared._refs) if b is not None), None)
+        mine = backend.context() if hasattr(backend, "makeCurrent") else None
+        if mine is not None and QOpenGLContext.currentContext() is not mine:
+            backend._vispy_set_current()
+        plain(context, event)
 
-    post_draw.is_guarded = True  # type: ignore[attr-defined]
-    glir.GlirProgram._post_draw = post_draw
+    flush_commands.is_guarded = True  # type: ignore[attr-defined]
+    GLContext.flush_commands = flush_commands

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import resources
 from app.bridge import plain_error
-from app.gl_guard import agree_on_window_system, guard_vertex_arrays
+from app.gl_guard import agree_on_window_system, guard_context
 from app.main_window import ClearbandWindow
 from app.settings import config_folder
 from backends.jobs import Runner
@@ -40,7 +40,7 @@ def build(
         import napari
 
         viewer = napari.Viewer(show=False, show_welcome_screen=False, title="Clearband")
-    guard_vertex_arrays()
+    guard_context()
     window = ClearbandWindow(viewer, runner)
     # The window lives as long as the Qt window does.
     window.qt_window.clearband = window  # type: ignore[attr-defined]
