@@ -133,6 +133,7 @@ class Canvas:
         self.stage.show(scene.id if scene else None)
         self.composites.activate(scene)
         bar = self.viewer.canvas.overlays.scale_bar
+        bar.position = "bottom_left"  # messages appear at the right
         bar.visible = scene is not None and self.stage.frame(scene).unit != "pixel"
         self._leave()
         self.board.changed.emit(scene.id if scene else "")

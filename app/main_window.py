@@ -83,7 +83,11 @@ class ClearbandWindow(QObject):
         self.canvas = Canvas(viewer, self.workspace, self.notify)
         self.opener = Opener(self.canvas, self.settings, self.tell, self.qt_window)
         self.canvas.click_pins = self._click_pins
-        boards = {"board": self.canvas.board, "pictures": self.canvas.pictures}
+        boards = {
+            "board": self.canvas.board,
+            "pictures": self.canvas.pictures,
+            "do": lambda action_id: self.actions.run(action_id),
+        }
         self.book = DockBook(self.qt_window, self.workspace, boards)
         self.docks = self.book.docks
         self.workbench = workbench(self.settings.workbench).id

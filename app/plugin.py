@@ -59,7 +59,7 @@ class Attachment(QObject):
         spec = next(s for s in DOCKS if s.id == dock_id)
         module, _, name = spec.path.partition(":")
         boards = {"board": self.canvas.board, "pictures": self.canvas.pictures}
-        extra = {need: boards[need] for need in spec.needs}
+        extra = {need: boards[need] for need in spec.needs if need in boards}
         widget = getattr(importlib.import_module(module), name)(self.workspace, None, **extra)
         assert isinstance(widget, QWidget)
         return widget

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QApplication
 
 from backends.errors import ClearbandError
+from backends.jobs import JobState
 from backends.overlays import MatrixField
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def play(folder: Path, data: Path | None = None) -> list[tuple[Path, str]]:
     taken = []
     try:
         for number, step in enumerate([*STEPS, *_real_steps(data)], 1):
+            for toast in window.toaster.toasts():
+                toast.close()
+            # A step answers for its own failures only.
+            window.workspace.jobs[:] = window.workspace.running_jobs()
             step.do(window)
             settle(window)
             path = folder / f"{number:02d}-{step.name}.png"
@@ -88,6 +93,9 @@ def wait_for(window: ClearbandWindow, true: Callable[[], bool], what: str) -> No
     """Let the window live until something is so."""
     until = time.monotonic() + PATIENCE_S
     while not true():
+        failed = [h for h in window.workspace.jobs if h.state is JobState.FAILED]
+        if failed and failed[-1].error is not None:
+            raise failed[-1].error
         if time.monotonic() > until:
             raise ClearbandError(f"The tour waited in vain for {what}.")
         QApplication.processEvents()
@@ -95,7 +103,9 @@ def wait_for(window: ClearbandWindow, true: Callable[[], bool], what: str) -> No
 
 
 def _idle(window: ClearbandWindow) -> None:
-    wait_for(window, lambda: not window.workspace.running_jobs(), "the jobs to end")
+    until = time.monotonic() + PATIENCE_S
+    while window.workspace.running_jobs() and time.monotonic() < until:
+        settle(window, 0.05)
 
 
 def _welcome(window: ClearbandWindow) -> None:
@@ -149,7 +159,6 @@ def _matrices(window: ClearbandWindow) -> None:
 
 def _training(window: ClearbandWindow) -> None:
     window.show_dock("classify")
-    window.show_dock("jobs")
     dock = window.docks["classify"].inner
     scene = window.workspace.active_scene
     assert scene is not None
@@ -161,6 +170,11 @@ def _training(window: ClearbandWindow) -> None:
         window.workspace.set_labels(scene.id, labels.values, labels.class_names)
     dock.go_button.click()
     settle(window, 12.0)
+
+
+def _jobs(window: ClearbandWindow) -> None:
+    window.show_dock("jobs")
+    settle(window, 2.0)
 
 
 def _error(window: ClearbandWindow) -> None:
@@ -185,6 +199,7 @@ STEPS: tuple[Step, ...] = (
     Step("class-map", "A class map made a moment ago, with legend and areas", _class_map),
     Step("matrices", "The network's own matrices, and a clicked pixel's", _matrices),
     Step("training", "A training while it runs: live accuracy, rate, time left", _training),
+    Step("jobs", "Every job with progress, rate and time left", _jobs),
     Step("error", "What goes wrong is said in one sentence", _error),
     Step("pathology", "Stained tissue at the Pathology workbench", _sample("ihc", "pathology")),
     Step("fire", "A simulated fire at the Fire workbench", _sample("thermal", "fire")),

@@ -46,10 +46,10 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("provenance", "Origin", "widgets.provenance_dock:ProvenanceDock", "left"),
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
-    DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk"),
+    DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk", ("do",)),
     DockSpec("matrices", "Matrices", "widgets.matrices_dock:MatricesDock", "desk"),
     DockSpec("spectrum", "Spectrum", "widgets.spectrum_dock:SpectrumDock", "bottom"),
-    DockSpec("jobs", "Jobs", "widgets.jobs_dock:JobsDock", "bottom"),
+    DockSpec("jobs", "Jobs", "widgets.jobs_dock:JobsDock", "desk"),
 )
 
 

@@ -165,7 +165,8 @@ def default_recipe(scene: Scene) -> Recipe:
     if info.is_rgb and count >= 3:
         return Recipe("rgb", "True colours", (0, 1, 2), stretch="none")
     reasons = {preset.id: reason for preset, reason in available_presets(scene.bands)}
-    for wanted in ("natural", "cir", "ams_fire"):
+    order = ("natural", "cir", "ams_fire")
+    for wanted in reversed(order) if info.kind == "thermal" else order:
         if not reasons[wanted]:
             return preset_recipe(scene, wanted)
     if info.default_bands and len(info.default_bands) in (1, 3):

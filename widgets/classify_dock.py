@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from PyQt6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
+    QHBoxLayout,
     QHeaderView,
     QPushButton,
     QScrollArea,
@@ -22,6 +24,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from backends.hyperspectral.estimate import expected_seconds, in_words, training_pixels
 from backends.io.labels import Labels
 from backends.jobs import Job, JobHandle, Progress
 from backends.palette import class_colors
@@ -29,6 +32,7 @@ from backends.registry import ModelCard, cards
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
+from widgets.card_dialog import CardDialog
 from widgets.regions_dock import _swatch as swatch
 from widgets.theme import GRID, EmptyState, wrapped
 from widgets.training_plot import TrainingPlot
@@ -48,9 +52,14 @@ class ClassifyDock(QWidget):
     ID = "classify"
     TITLE = "Classify"
 
-    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        parent: QWidget | None = None,
+        do: Callable[[str], object] | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._workspace = workspace
+        self._workspace, self._do = workspace, do
         self._cards: dict[str, ModelCard] = {}
         self._handle: JobHandle[Any] | None = None
         self._build()
@@ -80,12 +89,23 @@ class ClassifyDock(QWidget):
         column.addWidget(self.scene_line)
         self.labels_line = wrapped()
         column.addWidget(self.labels_line)
+        row = QHBoxLayout()
+        self.paint_button, self.file_button = QPushButton("Paint"), QPushButton("Open label file…")
+        self.paint_button.setToolTip("Paint training pixels (B); 1 to 9 choose the class")
+        for button, action in (
+            (self.paint_button, "edit.brush"),
+            (self.file_button, "file.labels"),
+        ):
+            button.setVisible(self._do is not None)
+            button.clicked.connect(partial(self._ask, action))
+            row.addWidget(button)
+        column.addLayout(row)
         self.classes = _table(("Class", "Labelled pixels"))
         self.classes.itemChanged.connect(self._on_renamed)
         column.addWidget(self.classes)
         form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.model_box, self.protocol_box, self.seed_box = QComboBox(), QComboBox(), QSpinBox()
         for box in (self.model_box, self.protocol_box):
             box.setMinimumContentsLength(10)
@@ -100,7 +120,13 @@ class ClassifyDock(QWidget):
             self.protocol_box.addItem(f"{name}: {words}", name)
         self.seed_box.setRange(0, 9999)
         self.seed_box.setToolTip("The same seed gives the same split and the same training")
-        form.addRow("Model", self.model_box)
+        models = QHBoxLayout()
+        self.card_button = QPushButton("Card…")
+        self.card_button.setToolTip("What this model is, and when not to believe it")
+        self.card_button.clicked.connect(self.show_card)
+        models.addWidget(self.model_box, 1)
+        models.addWidget(self.card_button)
+        form.addRow("Model", models)
         form.addRow("Split", self.protocol_box)
         form.addRow("Seed", self.seed_box)
         column.addLayout(form)
@@ -127,6 +153,7 @@ class ClassifyDock(QWidget):
         column.addWidget(self.accuracy)
         column.addStretch(1)
         self.model_box.currentIndexChanged.connect(self._on_model)
+        self.protocol_box.currentIndexChanged.connect(self._on_model)
 
     # -- what there is -------------------------------------------------------------------
 
@@ -168,7 +195,7 @@ class ClassifyDock(QWidget):
             self.labels_line.setText(f"{total:,} labelled pixels{source}.")
         else:
             self.labels_line.setText(
-                "No labels yet. Press B and paint some pixels of each class, or open a label file."
+                "No labels yet: paint some pixels of each class, or open a label file."
             )
         self._on_model()
 
@@ -191,7 +218,6 @@ class ClassifyDock(QWidget):
             self.use_button.hide()
             return
         self.model_line.setText(_escape(card.summary))
-        self.model_line.setToolTip(_card_words(card))
         sheet = self._workspace.labels.get(scene.id)
         classes = len(sheet.class_names) if sheet is not None and sheet.values.any() else 0
         busy = self._handle is not None and not self._handle.state.is_final
@@ -202,9 +228,28 @@ class ClassifyDock(QWidget):
             problem = "Training needs at least two classes."
         self.problem_line.setText(problem)
         self.go_button.setEnabled(not problem and not busy)
+        pixels = scene.shape[0] * scene.shape[1]
+        train = None
+        if sheet is not None and not problem:
+            train = training_pixels(
+                str(self.protocol_box.currentData()), int((sheet.values > 0).sum()), classes
+            )
+        self.go_button.setText("Train and map the scene" + _about(card, pixels, train))
+        self.use_button.setText("Use the shipped weights" + _about(card, pixels, None))
         self.use_button.setVisible(card.is_trained)
         self.use_button.setEnabled(not busy)
         self.use_button.setToolTip(f"Trained on: {card.trained_on}")
+
+    def _ask(self, action_id: str, *_: object) -> None:
+        if self._do is not None:
+            self._do(action_id)
+
+    def show_card(self) -> None:
+        """Show what the chosen model is and when not to believe it."""
+        card = self._card()
+        if card is not None:
+            self.card_dialog = CardDialog(card, self)
+            self.card_dialog.open()
 
     # -- do ------------------------------------------------------------------------------
 
@@ -303,10 +348,13 @@ def _classify(
     progress: Progress,
 ) -> Any:
     from backends.hyperspectral.classify import classify
+    from backends.hyperspectral.estimate import learn
 
-    return classify(
+    result = classify(
         scene, labels, model_id, protocol=protocol, seed=seed, device="auto", progress=progress
     )
+    learn(result)
+    return result
 
 
 def _table(names: tuple[str, ...]) -> QTableWidget:
@@ -337,16 +385,17 @@ def _fixed(text: str) -> QTableWidgetItem:
 
 
 def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f} %"
+    return "n/a" if value is None else f"{100 * value:.1f}\u00a0%"
 
 
 def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.3f}"
 
 
-def _card_words(card: ModelCard) -> str:
-    lines = [card.source, card.reconstruction, *card.limits]
-    return "\n".join(line for line in lines if line)
+def _about(card: ModelCard, pixels: int, train: int | None) -> str:
+    """Return the expected time, for a button."""
+    seconds = expected_seconds(card.id, pixels, train)
+    return "" if seconds is None else f" (about {in_words(seconds)})"
 
 
 def _escape(text: str) -> str:

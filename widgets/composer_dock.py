@@ -219,6 +219,7 @@ class ComposerDock(QWidget):
             _fill_bands(box, scene)
         self.slider.set_bands(bands)
         self.presets.clear()
+        self.presets.setVisible(bands.has_wavelengths)
         for preset, reason in available_presets(bands):
             self._add_preset(preset.id, preset.title, preset.purpose, reason)
         rows = sum(self.presets.sizeHintForRow(i) for i in range(self.presets.count()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QComboBox, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from backends.jobs import Job, Progress
 from backends.matrix_maps import GridPicture, entry_map, grid_picture
@@ -75,7 +75,7 @@ class MatricesDock(QWidget):
 
         self.heading = _text("")
         body.addWidget(self.heading)
-        row = QHBoxLayout()
+        row = QVBoxLayout()
         self.site_box, self.scale_box = QComboBox(), QComboBox()
         self.site_box.setToolTip("Which matrices of the network")
         self.scale_box.setToolTip("How values become colours")

@@ -13,7 +13,6 @@ from PyQt6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -27,9 +26,11 @@ from backends.scene import Scene
 from backends.workspace import Pin, Region, Workspace
 from widgets.background import listen
 from widgets.spectrum_plot import Curve, SpectrumPlot
-from widgets.theme import GRID, EmptyState
+from widgets.theme import GRID, EmptyState, wrapped
 
 _REGION_SAMPLE = 20_000
+SIDE_WIDTH = 19 * GRID
+NOWHERE = "Move the mouse over the scene"
 _FILES = "Table (*.csv);;ENVI spectral library (*.sli);;Picture (*.png);;Drawing (*.svg)"
 
 
@@ -64,19 +65,29 @@ class SpectrumDock(QWidget):
         self.stack.addWidget(self.empty)
         page = QWidget()
         self.stack.addWidget(page)
-        column = QVBoxLayout(page)
-        column.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        # Controls stand beside the plot: the dock is low, and height is what a spectrum needs.
+        both = QHBoxLayout(page)
+        both.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
+        both.setSpacing(GRID)
+        side = QWidget()
+        side.setFixedWidth(SIDE_WIDTH)
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID // 2)
+        self.where = wrapped(NOWHERE)
+        column.addWidget(self.where)
+        column.addStretch(1)
         row = QHBoxLayout()
-        row.setSpacing(GRID)
-        self.where = QLabel("Move the mouse over the scene")
-        row.addWidget(self.where, 1)
+        row.setSpacing(GRID // 2)
         self.unit_box = QComboBox()
         self.unit_box.addItems(["nm", "µm"])
         self.unit_box.setToolTip("Unit of the wavelength axis")
         self.unit_box.currentTextChanged.connect(self._on_unit)
-        row.addWidget(self.unit_box)
+        row.addWidget(self.unit_box, 1)
         self.pin_button = self._button(row, "Pin", "Keep this spectrum (S)", self.pin_here)
+        column.addLayout(row)
+        row = QHBoxLayout()
+        row.setSpacing(GRID // 2)
         self.clear_button = self._button(
             row, "Clear", "Take all pins away", self._workspace.clear_pins
         )
@@ -84,8 +95,9 @@ class SpectrumDock(QWidget):
             row, "Export…", "Write the kept spectra to a file", self._ask_export
         )
         column.addLayout(row)
+        both.addWidget(side)
         self.plot = SpectrumPlot()
-        column.addWidget(self.plot, 1)
+        both.addWidget(self.plot, 1)
 
     def _button(
         self, row: QHBoxLayout, text: str, tip: str, run: Callable[[], object]
@@ -125,12 +137,13 @@ class SpectrumDock(QWidget):
 
     def _on_left(self) -> None:
         self.plot.show_hover(None)
-        self.where.setText("Move the mouse over the scene")
+        self.where.setText(NOWHERE)
 
     # -- what stays ----------------------------------------------------------------------
 
     def _on_scene(self, scene: Scene | None) -> None:
         self._at = None
+        self.where.setText(NOWHERE)
         self._curves, self._made_of = {}, {}
         self.stack.setCurrentIndex(0 if scene is None else 1)
         self.plot.set_bands(

@@ -10,7 +10,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QBrush, QColor, QShowEvent
+from PyQt6.QtGui import QBrush, QColor, QPalette, QShowEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.bands import BandTable
@@ -18,6 +18,7 @@ from widgets.theme import text_color
 
 # Where water vapour swallows the light, in nm.
 WATER_VAPOUR_NM = ((1345.0, 1425.0), (1800.0, 1955.0))
+LEGEND_ROWS = 3  # more would not fit into a low dock
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +58,12 @@ class SpectrumPlot(QWidget):
         self.plot.getAxis("left").enableAutoSIPrefix(False)
         self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.showGrid(x=True, y=True, alpha=0.12)
-        self.legend = self.plot.addLegend(offset=(-8, 8), labelTextSize="8pt")
+        self.legend = self.plot.addLegend(offset=(4, 2), labelTextSize="8pt", verSpacing=-6)
         self.hover = pg.PlotDataItem(connect="finite", antialias=False)
         self.plot.addItem(self.hover)
-        self.readout = pg.TextItem(anchor=(0, 0))
+        self.readout = pg.TextItem(anchor=(1, 0))
         self.readout.setParentItem(self.plot.getViewBox())
-        self.readout.setPos(8, 4)
+        self.plot.getViewBox().sigResized.connect(self._put_readout)
         self.widget.scene().sigMouseMoved.connect(self._on_mouse)
         self._kept: list[Any] = []
         self._shades: list[pg.LinearRegionItem] = []
@@ -83,6 +84,9 @@ class SpectrumPlot(QWidget):
             axis.setTextPen(text)
         self.hover.setPen(pg.mkPen(text, width=1))
         self.legend.setLabelTextColor(text)
+        ground = self.palette().color(QPalette.ColorRole.Window)
+        ground.setAlpha(210)  # names stay readable where curves pass behind them
+        self.legend.setBrush(ground)
         self.readout.setColor(text)
 
     def set_bands(self, bands: BandTable | None, unit: str = "") -> None:
@@ -117,7 +121,7 @@ class SpectrumPlot(QWidget):
         # AVIRIS steps back where its spectrometers overlap: a line must not.
         self._order = np.argsort(self._x, kind="stable")
         self.plot.setLabel("bottom", label)
-        self.plot.setLabel("left", (unit or "value").capitalize())
+        self.plot.setLabel("left", _title(unit or "value"))
         ticks = None
         if not bands.has_wavelengths and len(bands) <= 8:
             ticks = [list(enumerate(bands.names, start=1))]
@@ -145,10 +149,11 @@ class SpectrumPlot(QWidget):
             self.plot.removeItem(item)
         self._kept = []
         self.legend.clear()
+        self.legend.setColumnCount(max(1, -(-len(curves) // LEGEND_ROWS)))
         for curve in curves.values():
             x, y = self._x[self._order], self._gaps(curve.values)[self._order]
             item = pg.PlotDataItem(
-                x, y, pen=pg.mkPen(curve.color, width=1), connect="finite", name=curve.name
+                x, y, pen=pg.mkPen(curve.color, width=1), connect="finite", name=_short(curve.name)
             )
             self.plot.addItem(item)
             self._kept.append(item)
@@ -189,6 +194,9 @@ class SpectrumPlot(QWidget):
         self.plot.addItem(shade)
         self._shades.append(shade)
 
+    def _put_readout(self, box: Any) -> None:
+        self.readout.setPos(box.width() - 8, 2)
+
     def _on_mouse(self, point: Any) -> None:
         if self._bands is None or self._x.size == 0:
             return
@@ -200,3 +208,13 @@ class SpectrumPlot(QWidget):
         if self._last is not None and np.isfinite(self._last[band]):
             text += f": {self._last[band]:.4g}"
         self.readout.setText(text)
+
+
+def _short(name: str) -> str:
+    """Return a name without its place, which the picture shows: "Pin 3 (76, 140)" as "Pin 3"."""
+    return name.partition(" (")[0]
+
+
+def _title(unit: str) -> str:
+    """Return a unit with a large first letter; K and HU keep theirs."""
+    return unit[:1].upper() + unit[1:]

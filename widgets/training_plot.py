@@ -22,7 +22,7 @@ class TrainingPlot(QWidget):
         self.line = wrapped()
         column.addWidget(self.line)
         self.widget = pg.PlotWidget()
-        self.widget.setFixedHeight(160)
+        self.widget.setFixedHeight(184)
         column.addWidget(self.widget)
         self.widget.setBackground(None)  # the window's ground shines through
         plot = self.widget.getPlotItem()
@@ -64,5 +64,5 @@ class TrainingPlot(QWidget):
         if curve.step:
             text = f"Step {curve.step[-1]} of {curve.steps}, loss {curve.loss[-1]:.3f}"
             if curve.val_accuracy:
-                text += f", validation {100 * curve.val_accuracy[-1]:.1f} %"
+                text += f", validation {100 * curve.val_accuracy[-1]:.1f}\u00a0%"
             self.line.setText(text)

@@ -142,7 +142,7 @@ def _map_network(
     classes = _class_map(scene, checkpoint, found.classes, found.confidence, made, title)
     about = checkpoint.settings["groups"]
     matrices = MatrixField(
-        f"Matrices ({title})",
+        f"Matrices, {checkpoint.model_id}",
         scene.id,
         made,
         group_names=tuple(map(str, about["names"])),
@@ -163,7 +163,7 @@ def _class_map(
 ) -> ClassMap:
     values = np.asarray([*checkpoint.class_names, 0], dtype=np.uint8)  # -1 picks "no class"
     return ClassMap(
-        f"Classes ({title})",
+        f"Classes, {checkpoint.model_id}",
         scene.id,
         made,
         labels=values[classes],
