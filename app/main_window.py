@@ -19,7 +19,7 @@ from app.canvas import Canvas
 from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geometry
 from app.menus import add_all, add_recent
 from app.opening import Opener
-from app.samples import SAMPLES
+from app.samples import SAMPLES, downloads
 from app.sessions import SessionKeeper
 from app.settings import load_settings, save_settings
 from app.status import StatusBar
@@ -111,7 +111,10 @@ class ClearbandWindow(QObject):
         self.opener.on_remembered.append(self._on_remembered)
         self.welcome = Welcome(
             self.settings.recent,
-            [SampleCard(s.id, s.title, s.about, workbench(s.workbench).title) for s in SAMPLES],
+            [
+                SampleCard(s.id, s.title, s.about, workbench(s.workbench).title, s.terms)
+                for s in (*SAMPLES, *downloads())
+            ],
             center,
         )
         self._wire()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app import exporting
 from app.actions import Action
-from app.samples import SAMPLES
+from app.samples import SAMPLES, downloads
 from app.workbenches import DOCKS, WORKBENCHES, workbench
 
 if TYPE_CHECKING:
@@ -59,6 +59,17 @@ def _add_file(window: ClearbandWindow) -> None:
                 "File/Samples",
                 group=20,
                 help=sample.about,
+            )
+        )
+    for sample in downloads():
+        add(
+            Action(
+                f"sample.{sample.id}",
+                f"{sample.title}: {sample.terms}",
+                lambda name=sample.id: opener.open_sample(name),
+                "File/Samples",
+                group=40,
+                help=f"{sample.about}. Downloaded once, checked, and kept.",
             )
         )
     add(

@@ -91,7 +91,7 @@ class Opener:
         return handles
 
     def open_sample(self, sample_id: str) -> JobHandle[Opened]:
-        """Open a scene that comes with the application."""
+        """Open a scene that comes with the application, or one of the literature."""
         wanted = sample(sample_id)
 
         def run(progress: Progress) -> Opened:
@@ -101,7 +101,7 @@ class Opener:
         def take(opened: Opened) -> None:
             self._take(opened)
             if wanted.truth is not None:
-                self._offer_truth(opened.scene, wanted.truth())
+                self._offer_truth(opened.scene, wanted.truth(), wanted.label_options)
 
         return self.workspace.submit(Job(f"Open {wanted.title}", run), on_result=take)
 
@@ -213,11 +213,11 @@ class Opener:
             actions=[("Open as image", as_image)],
         )
 
-    def _offer_truth(self, scene: Scene, path: Path) -> None:
+    def _offer_truth(self, scene: Scene, path: Path, options: Mapping[str, Any]) -> None:
         self._tell(
             f"{scene.title} comes with its truth: train a model from it, or compare a map with it.",
             "info",
-            actions=[("Take as training labels", lambda: self.open_labels(path, scene))],
+            actions=[("Take as training labels", lambda: self.open_labels(path, scene, options))],
         )
 
     def _scene_of_size(self, shape: tuple[int, int]) -> Scene | None:

@@ -1,11 +1,14 @@
-"""What can be opened without a file: demo scenes for each workbench, no network needed."""
+"""What can be opened without a file: demo scenes, and scenes of the literature on request."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from backends.literature import LiteratureScene, literature
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
@@ -27,6 +30,10 @@ class Sample:
         Takes a `Progress`, returns the scene.
     truth : callable or None
         Returns the path of a label file that belongs to it, once it was made.
+    label_options : mapping
+        How that file opens.
+    terms : str
+        Licence and size of what is downloaded first; empty when nothing is.
     """
 
     id: str
@@ -35,6 +42,8 @@ class Sample:
     workbench: str
     make: Callable[[Progress], Scene]
     truth: Callable[[], Path] | None = None
+    label_options: Mapping[str, Any] = field(default_factory=dict)
+    terms: str = ""
 
 
 def _demo(progress: Progress) -> Scene:
@@ -123,6 +132,33 @@ SAMPLES: tuple[Sample, ...] = (
 )
 
 
+def downloads() -> tuple[Sample, ...]:
+    """Return the scenes of the literature: downloaded when one is asked for."""
+    return tuple(
+        Sample(
+            scene.id,
+            scene.title,
+            scene.about,
+            scene.workbench,
+            partial(_literature, scene),
+            None if scene.label_options is None else partial(_path, scene),
+            scene.label_options or {},
+            f"downloads {scene.bytes / 1e6:.1f} MB, {scene.licence}",
+        )
+        for scene in literature()
+    )
+
+
+def _literature(scene: LiteratureScene, progress: Progress) -> Scene:
+    from backends.literature import open_literature
+
+    return open_literature(scene, progress)
+
+
+def _path(scene: LiteratureScene) -> Path:
+    return scene.path
+
+
 def sample(sample_id: str) -> Sample:
     """Return a sample by id.
 
@@ -131,4 +167,4 @@ def sample(sample_id: str) -> Sample:
     KeyError
         There is none of that id.
     """
-    return next(s for s in SAMPLES if s.id == sample_id)
+    return next(s for s in (*SAMPLES, *downloads()) if s.id == sample_id)

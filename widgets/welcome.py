@@ -31,12 +31,13 @@ FORMATS = (
 
 @dataclass(frozen=True)
 class SampleCard:
-    """A sample as it is offered."""
+    """A sample as it is offered; ``terms`` tell what a download costs, empty for none."""
 
     id: str
     title: str
     about: str
     workbench: str
+    terms: str = ""
 
 
 class Welcome(QWidget):
@@ -165,13 +166,22 @@ class Welcome(QWidget):
     def _sample_column(self, samples: Sequence[SampleCard]) -> QWidget:
         box, column = _column("Try a sample, no network needed")
         bench = ""
-        for card in samples:
+        for card in [card for card in samples if not card.terms]:
             if card.workbench != bench:
                 bench = card.workbench
                 label = _quiet(QLabel(bench))
                 label.setContentsMargins(8, 4, 0, 0)
                 column.addWidget(label)
             row = _Line(card.title, card.about, "scene", self)
+            row.clicked.connect(lambda name=card.id: self.sample_clicked.emit(name))
+            column.addWidget(row)
+        asked = [card for card in samples if card.terms]
+        if asked:
+            column.addSpacing(8)
+            column.addWidget(_heading("From the literature, downloaded when you ask"))
+        for card in asked:
+            row = _Line(card.title, card.terms[:1].upper() + card.terms[1:], "open", self)
+            row.setToolTip(card.about)
             row.clicked.connect(lambda name=card.id: self.sample_clicked.emit(name))
             column.addWidget(row)
         return box
