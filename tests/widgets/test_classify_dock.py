@@ -1,0 +1,156 @@
+"""The classify dock from labels to figures: what can be done, what is asked, what is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.bridge import Bridge
+from backends.jobs import JobState, ThreadRunner
+from backends.overlays import ClassMap, MatrixField
+from backends.scene import ArraySource, Scene, SceneInfo
+from backends.simulate import simulate_valley
+from backends.workspace import Workspace
+from widgets.classify_dock import ClassifyDock
+
+
+@pytest.fixture(scope="module")
+def valley() -> Any:
+    return simulate_valley(48, bands=40)
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def opened(qtbot: Any, valley: Any, asked: list[str]) -> Any:
+    bridge = Bridge(lambda error, details="": None)
+    workspace = Workspace(ThreadRunner(), dispatch=bridge.main_thread_dispatch)
+    dock = ClassifyDock(workspace, None, asked.append)
+    qtbot.addWidget(dock)
+    dock.resize(320, 900)
+    dock.show()
+    assert dock.empty.isVisible()
+    info = SceneInfo(None, "hyperspectral", valley.bands, title="Valley")
+    scene = Scene(ArraySource(valley.cube), info)
+    workspace.add_scene(scene)
+    yield workspace, scene, dock
+    workspace.close()
+    bridge.close()
+
+
+def label(workspace: Workspace, scene: Scene, valley: Any) -> None:
+    workspace.set_labels(scene.id, valley.labels.copy(), dict(valley.class_names))
+
+
+def test_without_labels_it_offers_to_paint_or_open(opened: Any, asked: list[str]) -> None:
+    _, _, dock = opened
+    assert not dock.go_button.isEnabled()
+    assert "No labels yet" in dock.labels_line.text()
+    dock.paint_button.click()
+    dock.file_button.click()
+    assert asked == ["edit.brush", "file.labels"]
+
+
+def test_labels_fill_the_table_and_the_button_says_how_long(opened: Any, valley: Any) -> None:
+    workspace, scene, dock = opened
+    label(workspace, scene, valley)
+    assert dock.classes.rowCount() == len(valley.class_names)
+    assert dock.classes.item(5, 0).text() == "Water"
+    assert dock.classes.item(5, 1).text() == f"{(valley.labels == 6).sum():,}"
+    assert dock.go_button.isEnabled()
+    assert "(about " in dock.go_button.text()
+    # A class gets another name where it is listed.
+    dock.classes.item(5, 0).setText("Lake")
+    assert workspace.labels[scene.id].class_names[6] == "Lake"
+
+
+def test_one_class_is_not_enough(opened: Any) -> None:
+    workspace, scene, dock = opened
+    workspace.set_labels(scene.id, np.ones(scene.shape[:2], np.uint8), {1: "Water"})
+    assert not dock.go_button.isEnabled()
+    assert "two classes" in dock.problem_line.text()
+
+
+@pytest.mark.parametrize("model", ["random_forest", "es_mhc"])
+def test_training_gives_map_figures_and_curve(
+    opened: Any, valley: Any, qtbot: Any, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backends.hyperspectral import training
+
+    monkeypatch.setattr(training.TrainingSettings, "__init__", _short(training.TrainingSettings))
+    workspace, scene, dock = opened
+    label(workspace, scene, valley)
+    dock.model_box.setCurrentIndex(dock.model_box.findData(model))
+    dock.protocol_box.setCurrentIndex(dock.protocol_box.findData("P10"))
+    dock.go_button.click()
+    assert not dock.go_button.isEnabled(), "one training at a time"
+    (handle,) = [h for h in workspace.jobs if not h.job.quiet]
+    qtbot.waitUntil(lambda: handle.state.is_final and bool(workspace.overlays), timeout=60_000)
+    assert handle.state is JobState.DONE
+    kinds = [type(o) for o in workspace.overlays.values()]
+    assert kinds == ([ClassMap, MatrixField] if model == "es_mhc" else [ClassMap])
+    made = next(iter(workspace.overlays.values()))
+    figures = made.provenance.figures
+    qtbot.waitUntil(lambda: "Overall accuracy" in dock.result_line.text(), timeout=2000)
+    assert f"{100 * figures['overall_accuracy']:.1f}" in dock.result_line.text()
+    assert dock.accuracy.rowCount() == len(figures["classes"])
+    assert dock.curve.isVisible() == (model == "es_mhc")
+    if model == "es_mhc":
+        assert "Step 30 of 30" in dock.curve.line.text()
+    qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
+
+
+def test_a_failure_is_one_sentence_and_the_button_comes_back(
+    opened: Any, valley: Any, qtbot: Any
+) -> None:
+    workspace, scene, dock = opened
+    few = np.zeros(scene.shape[:2], np.uint8)
+    few[0, :2] = [1, 2]  # one pixel a class: nothing is left to measure with
+    workspace.set_labels(scene.id, few, {1: "Water", 2: "Crop"})
+    dock.model_box.setCurrentIndex(dock.model_box.findData("svm"))
+    dock.go_button.click()
+    (handle,) = [h for h in workspace.jobs if not h.job.quiet]
+    qtbot.waitUntil(lambda: handle.state.is_final, timeout=20_000)
+    qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
+    assert handle.state is JobState.FAILED
+    assert str(handle.error) in dock.result_line.text()
+
+
+def test_the_card_is_one_click_away(opened: Any, qtbot: Any) -> None:
+    _, _, dock = opened
+    dock.model_box.setCurrentIndex(dock.model_box.findData("es_mhc"))
+    dock.card_button.click()
+    text = dock.card_dialog.text.text()
+    assert "When not to believe it" in text
+    assert "overall accuracy" in text
+    dock.card_dialog.close()
+
+
+def test_no_shipped_weights_no_button(opened: Any) -> None:
+    _, _, dock = opened
+    for model, there in (("svm", False), ("es_mhc", True)):
+        dock.model_box.setCurrentIndex(dock.model_box.findData(model))
+        assert dock.use_button.isVisible() == there
+
+
+def test_expected_time_follows_what_was_measured() -> None:
+    from backends.hyperspectral.estimate import expected_seconds, in_words, training_pixels
+
+    assert expected_seconds("es_mhc", 1_000_000, None) < expected_seconds("es_mhc", 1_000_000, 9)
+    assert expected_seconds("unknown", 100, 10) is None
+    assert training_pixels("P30", 10_000, 8) == 240
+    assert (in_words(0.2), in_words(33), in_words(200)) == ("1 s", "35 s", "3 min")
+
+
+def _short(kind: Any) -> Any:
+    plain = kind.__init__
+
+    def init(self: Any, *args: Any, **more: Any) -> None:
+        plain(self, *args, **{"steps": 30, **more})
+
+    return init
