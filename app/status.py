@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PyQt6.QtCore import QSize, Qt, QTimer, pyqtSignal
+from PyQt6.QtCore import QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
 
@@ -17,8 +17,7 @@ from backends.jobs import Job, JobHandle, Progress
 from backends.scene import Scene
 from widgets.eliding import ElidedLabel
 from widgets.icons import IconButton
-
-POLL_MS = 200
+from widgets.pulse import Pulse
 
 
 class StatusBar(QWidget):
@@ -47,9 +46,7 @@ class StatusBar(QWidget):
         row.addWidget(self.facts, 2)
         row.addWidget(self.jobs)
         row.addWidget(self.device)
-        self._timer = QTimer(self)
-        self._timer.setInterval(POLL_MS)
-        self._timer.timeout.connect(self._poll)
+        self._timer = Pulse(self, self._poll)
         workspace = self._workspace
         workspace.cursor_moved.connect(self._on_cursor)
         workspace.cursor_left.connect(self._on_left)

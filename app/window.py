@@ -41,6 +41,8 @@ def build(
 
         viewer = napari.Viewer(show=False, show_welcome_screen=False, title="Clearband")
     guard_context()
+    # A worker's Python lets the window's thread in after 1 ms instead of 5.
+    sys.setswitchinterval(0.001)
     window = ClearbandWindow(viewer, runner)
     # The window lives as long as the Qt window does.
     window.qt_window.clearband = window  # type: ignore[attr-defined]

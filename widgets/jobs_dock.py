@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -22,6 +22,7 @@ from backends.jobs import JobHandle, JobState, ProgressState
 from backends.overlays import Overlay
 from backends.workspace import Workspace
 from widgets.background import listen
+from widgets.pulse import Pulse
 from widgets.theme import GRID, EmptyState, wrapped
 
 _WORDS = {
@@ -60,9 +61,7 @@ class JobsDock(QWidget):
         self.clear_button = QPushButton("Clear finished")
         self.clear_button.clicked.connect(self.clear_finished)
         self._column.addWidget(self.clear_button, 0, Qt.AlignmentFlag.AlignRight)
-        self._timer = QTimer(self)
-        self._timer.setInterval(100)
-        self._timer.timeout.connect(self._refresh)
+        self._timer = Pulse(self, self._refresh)
         listen(self, workspace.job_submitted, self._on_submitted)
         listen(self, workspace.job_finished, self._on_finished)
         for handle in workspace.jobs:

@@ -9,6 +9,7 @@ from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.palette import key_color
+from widgets.pulse import Pulse
 from widgets.theme import text_color, wrapped
 
 
@@ -30,6 +31,8 @@ class TrainingPlot(QWidget):
         plot.hideButtons()
         plot.setLabel("bottom", "Step")
         plot.setLabel("left", "Accuracy, %")
+        # Fixed ranges: an axis that moves with the curve is painted twice.
+        plot.disableAutoRange()
         plot.setYRange(0, 100)
         plot.showGrid(x=True, y=True, alpha=0.12)
         self.legend = plot.addLegend(offset=(-8, -24), labelTextSize="8pt")
@@ -38,6 +41,9 @@ class TrainingPlot(QWidget):
             [], [], pen=pg.mkPen(key_color(0)), symbol="o", symbolSize=4,
             symbolBrush=key_color(0), symbolPen=None, name="validation pixels",
         )  # fmt: skip
+        self._waiting: Any = None
+        self._range = 0
+        self._pulse = Pulse(self, self._draw)
         self.hide()
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -52,15 +58,27 @@ class TrainingPlot(QWidget):
 
     def clear(self) -> None:
         """Forget the last training."""
+        self._waiting = None
         self.train.setData([], [])
         self.val.setData([], [])
         self.line.setText("")
         self.hide()
 
     def show_curve(self, curve: Any) -> None:
-        """Draw a `TrainingCurve`."""
+        """Draw a `TrainingCurve` with the next beat; the newest counts."""
+        self._waiting = curve
+        self._pulse.start()
+
+    def _draw(self) -> None:
+        curve, self._waiting = self._waiting, None
+        if curve is None:
+            self._pulse.stop()
+            return
         self.train.setData(list(curve.step), [100 * a for a in curve.train_accuracy])
         self.val.setData(list(curve.val_step), [100 * a for a in curve.val_accuracy])
+        if self._range != curve.steps:
+            self._range = curve.steps
+            self.widget.getPlotItem().setXRange(0, curve.steps, padding=0.02)
         if curve.step:
             text = f"Step {curve.step[-1]} of {curve.steps}, loss {curve.loss[-1]:.3f}"
             if curve.val_accuracy:
