@@ -119,7 +119,8 @@ def test_a_failure_is_one_sentence_and_the_button_comes_back(
     (handle,) = [h for h in workspace.jobs if not h.job.quiet]
     qtbot.waitUntil(lambda: handle.state is JobState.FAILED, timeout=5000)
     qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
-    assert dock.result_line.text() == "All bands are bad. Mark some as good."
+    said = "All bands are bad. Mark some as good."
+    qtbot.waitUntil(lambda: dock.result_line.text() == said, timeout=2000)
 
 
 def test_the_card_is_one_click_away(opened: Any, qtbot: Any) -> None:
