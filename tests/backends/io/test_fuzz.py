@@ -1,6 +1,6 @@
 """Damaged files of every format: each opens and reads, or is refused in one sentence.
 
-Valid files are cut, flipped, stretched and crossed, 2,200 times in all, by seed.
+Valid files are cut, flipped, stretched and crossed, 2,800 times in all, by seed.
 """
 
 from __future__ import annotations
@@ -109,9 +109,30 @@ def make_erdas(folder: Path) -> Path:
     return folder / "a.lan"
 
 
+def make_emit(folder: Path) -> Path:
+    from product_files import write_emit
+
+    write_emit(folder / "a.nc")
+    return folder / "a.nc"
+
+
+def make_prisma(folder: Path) -> Path:
+    from product_files import write_prisma
+
+    write_prisma(folder / "a.he5")
+    return folder / "a.he5"
+
+
+def make_enmap(folder: Path) -> Path:
+    from product_files import ENMAP_STEM, write_enmap
+
+    write_enmap(folder)
+    return folder / f"{ENMAP_STEM}-METADATA.XML"
+
+
 MAKERS = (
     make_envi, make_matlab, make_tiff, make_png, make_jpeg, make_npy, make_npz, make_hdf,
-    make_nifti, make_dicom, make_erdas,
+    make_nifti, make_dicom, make_erdas, make_emit, make_prisma, make_enmap,
 )  # fmt: skip
 
 
