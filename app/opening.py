@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtWidgets import (
     QDialog,
@@ -30,6 +30,9 @@ from backends.io.labels import Labels, labels_of
 from backends.jobs import Job, JobHandle, JobState, Progress
 from backends.scene import Scene
 from backends.workspace import Workspace
+
+if TYPE_CHECKING:
+    from backends.spectra.library import SpectralLibrary
 
 Tell = Callable[..., Any]
 
@@ -90,7 +93,7 @@ class Opener:
             handles.append(self._open(path, dict(options or {})))
         return handles
 
-    def open_sample(self, sample_id: str) -> JobHandle[Opened]:
+    def open_sample(self, sample_id: str) -> JobHandle[Opened | SpectralLibrary]:
         """Open a scene that comes with the application, or one of the literature."""
         wanted = sample(sample_id)
 
@@ -153,11 +156,14 @@ class Opener:
 
     # -- how it goes ---------------------------------------------------------------------
 
-    def _open(self, path: Path, options: dict[str, Any]) -> JobHandle[Opened]:
-        def run(progress: Progress) -> Opened:
+    def _open(self, path: Path, options: dict[str, Any]) -> JobHandle[Opened | SpectralLibrary]:
+        def run(progress: Progress) -> Opened | SpectralLibrary:
             from backends.io import open_scene
+            from backends.spectra.library import is_library, read_library
 
             progress.note("Looking at the file")
+            if is_library(path):
+                return read_library(path)
             scene = open_scene(path, options)
             try:
                 progress.check()
@@ -167,11 +173,14 @@ class Opener:
                 scene.close()
                 raise
 
-        def take(opened: Opened) -> None:
+        def take(opened: Opened | SpectralLibrary) -> None:
             self.settings.remember(path)
             for told in self.on_remembered:
                 told()
-            self._take(opened)
+            if isinstance(opened, Opened):
+                self._take(opened)
+            else:
+                self._take_library(opened)
 
         handle = self.workspace.submit(Job(f"Open {path.name}", run), on_result=take)
         if handle.state.is_final:
@@ -187,6 +196,16 @@ class Opener:
             self._take_labels(scene, labels, target, opened)
             return
         self._add(opened)
+
+    def _take_library(self, library: SpectralLibrary) -> None:
+        """Reference spectra are no image: they stand beside those of the scene."""
+        self.workspace.add_library(library)
+        if self.workspace.active_scene is None:
+            self._tell(
+                f"{library.title} holds {len(library.names)} spectra: open a scene, then choose "
+                "some with Library… in the Spectrum dock.",
+                "info",
+            )
 
     def _add(self, opened: Opened) -> None:
         scene = opened.scene

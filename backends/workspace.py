@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from backends.jobs import InlineRunner, Job, JobHandle, JobState, Runner
 from backends.overlays import Overlay
 from backends.runlog import RunLog
 from backends.scene import Scene
+
+if TYPE_CHECKING:
+    from backends.spectra.library import SpectralLibrary
 
 T = TypeVar("T")
 
@@ -108,6 +111,7 @@ class Workspace:
     cursor_left = Signal()
     pixel_selected = Signal(str, int, int)
     scene_info_changed = Signal(str)
+    library_added = Signal(object)
     job_submitted = Signal(JobHandle)
     job_finished = Signal(JobHandle)
 
@@ -123,6 +127,7 @@ class Workspace:
         self.regions: dict[str, Region] = {}
         self.pins: dict[str, Pin] = {}
         self.labels: dict[str, LabelSheet] = {}
+        self.libraries: list[SpectralLibrary] = []
         self.jobs: list[JobHandle[Any]] = []
         self.commands = CommandStack()
         self.run_log = RunLog()
@@ -137,6 +142,11 @@ class Workspace:
     def active_scene(self) -> Scene | None:
         """The scene the docks speak of."""
         return self.scenes.get(self._active) if self._active else None
+
+    def add_library(self, library: SpectralLibrary) -> None:
+        """Take in a library of reference spectra."""
+        self.libraries.append(library)
+        self.library_added.emit(library)
 
     def add_scene(self, scene: Scene, *, activate: bool = True) -> None:
         """Take a scene in; it becomes the active one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,15 @@ from backends.palette import key_color
 from backends.scene import Scene
 from backends.workspace import Pin, Region, Workspace
 from widgets.background import listen
+from widgets.library_curves import LibraryCurves
 from widgets.spectrum_plot import Curve, SpectrumPlot
 from widgets.theme import GRID, EmptyState, wrapped
 
+if TYPE_CHECKING:
+    from backends.spectra.library import SpectralLibrary
+
 _REGION_SAMPLE = 20_000
+_LIBRARIES = "Spectral libraries (*.sli *.hdr *.csv);;All files (*)"
 SIDE_WIDTH = 19 * GRID
 NOWHERE = "Move the mouse over the scene"
 _FILES = "Table (*.csv);;ENVI spectral library (*.sli);;Picture (*.png);;Drawing (*.svg)"
@@ -46,6 +51,9 @@ class SpectrumDock(QWidget):
         self._curves: dict[str, Curve] = {}
         self._made_of: dict[str, object] = {}
         self._at: tuple[str, int, int] | None = None
+        self.library = LibraryCurves(workspace, self, self._show_kept, self._ask_file)
+        if workspace.libraries:
+            self.library.library = workspace.libraries[-1]
         self._build()
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_info_changed, self._on_info)
@@ -54,6 +62,7 @@ class SpectrumDock(QWidget):
         listen(self, workspace.pixel_selected, self._on_cursor)
         listen(self, workspace.pins_changed, self._on_kept)
         listen(self, workspace.regions_changed, self._on_kept)
+        listen(self, workspace.library_added, self.library.take)
         self._on_scene(workspace.active_scene)
 
     def _build(self) -> None:
@@ -93,6 +102,11 @@ class SpectrumDock(QWidget):
         )
         self.export_button = self._button(
             row, "Export…", "Write the kept spectra to a file", self._ask_export
+        )
+        column.addLayout(row)
+        row = QHBoxLayout()
+        self.library_button = self._button(
+            row, "Library…", "Draw spectra of a library beside these", self._ask_library
         )
         column.addLayout(row)
         both.addWidget(side)
@@ -145,23 +159,25 @@ class SpectrumDock(QWidget):
         self._at = None
         self.where.setText(NOWHERE)
         self._curves, self._made_of = {}, {}
+        self.library.curves = {}  # they are on the bands of the scene before
         self.stack.setCurrentIndex(0 if scene is None else 1)
         self.plot.set_bands(
             scene.bands if scene else None, scene.info.unit if scene is not None else ""
         )
         self.unit_box.setVisible(scene is not None and scene.bands.has_wavelengths)
         self._on_kept()
+        self.library.resample()
 
     def _on_info(self, scene_id: str) -> None:
         scene = self._workspace.active_scene
         if scene is not None and scene.id == scene_id:
             self.plot.set_bands(scene.bands, scene.info.unit)
-            self.plot.show_kept(self._curves)
+            self.library.resample()
 
     def _on_unit(self, unit: str) -> None:
         scene = self._workspace.active_scene
         self.plot.set_unit(unit, scene.info.unit if scene else "")
-        self.plot.show_kept(self._curves)
+        self._show_kept()
 
     def _on_kept(self) -> None:
         """Read what is new, forget what is gone."""
@@ -180,7 +196,7 @@ class SpectrumDock(QWidget):
                 if self._made_of.get(item.id) is not item:
                     self._made_of[item.id] = item
                     self._read(scene, item)
-        self.plot.show_kept(self._curves)
+        self._show_kept()
 
     def _read(self, scene: Scene, item: Pin | Region) -> None:
         def run(progress: Progress) -> Curve:
@@ -200,10 +216,35 @@ class SpectrumDock(QWidget):
         def show(curve: Curve) -> None:
             if self._made_of.get(item.id) is item:
                 self._curves[item.id] = curve
-                self.plot.show_kept(self._curves)
+                self._show_kept()
 
         job = Job(f"Read {item.name}", run, scene_id=scene.id, quiet=isinstance(item, Pin))
         self._workspace.submit(job, on_result=show)
+
+    def _show_kept(self) -> None:
+        self.plot.show_kept({**self._curves, **self.library.curves})
+
+    def _ask_library(self) -> None:
+        """Choose from the library in use, or open one first."""
+        if self.library.library is not None:
+            self.library.choose()
+        else:
+            self._ask_file()
+
+    def _ask_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Open a spectral library", "", _LIBRARIES)
+        if path:
+            self.open_library(Path(path))
+
+    def open_library(self, path: Path) -> None:
+        """Read a library and let the user choose from it."""
+
+        def run(progress: Progress) -> SpectralLibrary:
+            from backends.spectra.library import read_library
+
+            return read_library(path)
+
+        self._workspace.submit(Job(f"Open {path.name}", run), on_result=self._workspace.add_library)
 
     # -- out -----------------------------------------------------------------------------
 

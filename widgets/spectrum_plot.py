@@ -30,12 +30,15 @@ class Curve:
     values : float array of shape (bands,)
     spread : float array of the same shape, or None
         Standard deviation, drawn as a band.
+    dashed : bool
+        Drawn dashed: it is not of this scene.
     """
 
     name: str
     color: str
     values: NDArray[Any]
     spread: NDArray[Any] | None = None
+    dashed: bool = False
 
 
 class SpectrumPlot(QWidget):
@@ -152,9 +155,9 @@ class SpectrumPlot(QWidget):
         self.legend.setColumnCount(max(1, -(-len(curves) // LEGEND_ROWS)))
         for curve in curves.values():
             x, y = self._x[self._order], self._gaps(curve.values)[self._order]
-            item = pg.PlotDataItem(
-                x, y, pen=pg.mkPen(curve.color, width=1), connect="finite", name=_short(curve.name)
-            )
+            style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
+            pen = pg.mkPen(curve.color, width=1, style=style)
+            item = pg.PlotDataItem(x, y, pen=pen, connect="finite", name=_short(curve.name))
             self.plot.addItem(item)
             self._kept.append(item)
             if curve.spread is not None:

@@ -12,6 +12,7 @@ from app.cli.root import app
 from backends.describe import describe
 from backends.io import open_scene
 from backends.jobs import Job, Progress
+from backends.spectra.library import SpectralLibrary, is_library, read_library
 
 
 @app.command("info")
@@ -26,7 +27,10 @@ def info(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what an image is: size, bands, wavelengths, place, notes."""
+    """Say what an image or a spectral library is: size, bands, wavelengths, place, notes."""
+    if is_library(path):
+        _show_library(read_library(path), as_json)
+        return
     with open_scene(path, pairs(option, "--option")) as scene:
         facts = describe(scene)
         lines: dict[str, Any] = dict(facts.lines)
@@ -49,4 +53,23 @@ def info(
                     f"{found.minimum[band]:.5g} to {found.maximum[band]:.5g}, "
                     f"mean {found.mean[band]:.5g}, sd {found.std[band]:.5g}"
                 )
+    emit(values, as_json=as_json, text=table(lines))
+
+
+def _show_library(library: SpectralLibrary, as_json: bool) -> None:
+    nm = library.wavelength_nm
+    size = f"{len(library.names)} spectra × {library.values.shape[1]} bands"
+    lines: dict[str, Any] = {"Name": library.title, "What": f"spectral library of {size}"}
+    if nm is not None and nm.size:
+        lines["Wavelengths"] = f"{nm[0]:.1f} to {nm[-1]:.1f} nm"
+    if library.unit:
+        lines["Unit"] = library.unit
+    lines["Spectra"] = ", ".join(library.names[:12]) + (", …" if len(library.names) > 12 else "")
+    values = {
+        "kind": "spectral library",
+        "title": library.title,
+        "names": list(library.names),
+        "wavelength_nm": None if nm is None else nm.tolist(),
+        "unit": library.unit,
+    }
     emit(values, as_json=as_json, text=table(lines))

@@ -25,13 +25,13 @@ LARGEST_BANDS = 1 << 16
 def sniff(path: Path, head: bytes) -> float:
     """An ENVI header, or a file that has one beside it."""
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:4].upper() == b"ENVI":
-        return 0.0 if b"ENVI Spectral Library" in head else 0.95
+        return 0.95
     if head and path.suffix.lower() in (*_SUFFIXES, ".lib"):
         found = find_header(path)
         if found is not None:
             text = found.read_bytes()[:4096]
             if text.lstrip(b"\xef\xbb\xbf")[:4].upper() == b"ENVI":
-                return 0.0 if b"ENVI Spectral Library" in text else 0.92
+                return 0.92
     return 0.0
 
 
@@ -81,7 +81,11 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
         )
     entries = header.read_header(found)
     if "spectral library" in entries.get("file type", "").lower():
-        raise BadInput(f"{found.name} is a spectral library, not an image.", subject=path)
+        raise BadInput(
+            f"{found.name} is a spectral library, not an image.",
+            subject=path,
+            way_out="Open it in the window: its spectra stand beside those of a scene.",
+        )
     pixels = find_pixels(found) if is_header else path
     shape, dtype, layout, offset = _layout(entries, found)
     expected = offset + math.prod(shape) * dtype.itemsize

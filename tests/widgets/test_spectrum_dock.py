@@ -11,6 +11,7 @@ from PyQt6.QtCore import Qt
 
 from backends.bands import BandTable
 from backends.scene import ArraySource, Scene, SceneInfo
+from backends.spectra.library import SpectralLibrary
 from backends.workspace import Region, Workspace
 from widgets.spectrum_dock import SpectrumDock
 
@@ -104,3 +105,44 @@ def test_export(opened: Any, tmp_path: Path, suffix: str) -> None:
     if suffix == ".sli":
         values = np.frombuffer(content, "<f4")
         np.testing.assert_allclose(values[:30], scene.spectrum(5, 6), rtol=1e-6)
+
+
+def test_library_spectra_stand_beside_the_scenes(opened: Any, qtbot: Any) -> None:
+    workspace, scene, dock = opened
+    nm = np.linspace(400, 2500, 400)
+    values = np.stack([np.full(400, 0.25), nm / 2500]).astype(np.float32)
+    workspace.add_library(SpectralLibrary("rocks", ("gypsum", "calcite"), nm, values))
+    dialog = dock.library.dialog
+    assert dialog is not None
+    assert dialog.isVisible()
+    dialog.search.setText("calc")
+    assert [dialog.list.item(i).isHidden() for i in range(2)] == [True, False]
+    dialog.list.item(1).setCheckState(Qt.CheckState.Checked)
+    (curve,) = dock.library.curves.values()
+    assert curve.dashed
+    np.testing.assert_allclose(curve.values, scene.bands.wavelengths() / 2500, atol=1e-3)
+    assert len(dock.plot.legend.items) == 1
+    dialog.scale.setCurrentIndex(1)
+    (curve,) = dock.library.curves.values()
+    assert np.nanmax(curve.values) == pytest.approx(1e4, rel=1e-3)
+    plain = Scene(
+        ArraySource(np.zeros((4, 4, 3), np.uint8)), SceneInfo(None, "raster", BandTable.build(3))
+    )
+    workspace.add_scene(plain)
+    assert not dock.library.curves
+    assert "no wavelengths" in dialog.line.text()
+    dialog.close()
+
+
+def test_library_from_a_file_and_a_damaged_one(opened: Any, tmp_path: Path) -> None:
+    workspace, _scene, dock = opened
+    path = tmp_path / "a.csv"
+    path.write_text("band,wavelength_nm,good,moss\nb1,500,1,0.5\nb2,510,1,0.6\n")
+    dock.open_library(path)
+    assert dock.library.library is not None
+    assert dock.library.library.names == ("moss",)
+    dock.library.dialog.close()
+    path.write_text("nothing\n")
+    dock.open_library(path)
+    assert workspace.jobs[-1].error is not None
+    assert "not a table of spectra" in str(workspace.jobs[-1].error)
