@@ -22,6 +22,7 @@ from app.opening import Opener
 from app.samples import SAMPLES, downloads
 from app.sessions import SessionKeeper
 from app.settings import load_settings, save_settings
+from app.spectral_caching import SpectralCaching
 from app.status import StatusBar
 from app.tools import Tools
 from app.watching import Watch
@@ -82,6 +83,7 @@ class ClearbandWindow(QObject):
         )
         self.canvas = Canvas(viewer, self.workspace, self.notify)
         self.opener = Opener(self.canvas, self.settings, self.tell, self.qt_window)
+        self.spectra = SpectralCaching(self.workspace, self.settings, self.tell, self)
         self.canvas.click_pins = self._click_pins
         boards = {
             "board": self.canvas.board,
@@ -424,6 +426,7 @@ class ClearbandWindow(QObject):
         self._save_settings()
         self._warm_timer.stop()
         self.watch.stop()
+        self.spectra.stop()
         self.sessions.close()
         self._key_guard.stop()
         for target in (self.qt_window, self.viewer.window._qt_viewer, self.welcome):

@@ -83,6 +83,23 @@ def _add_file(window: ClearbandWindow) -> None:
             help="Read a label file as the training labels of this scene.",
         ),
         Action(
+            "file.spectra.keep",
+            "Keep copies for quick spectra",
+            window.spectra.toggle,
+            "File/Quick spectra",
+            group=40,
+            checked=lambda: window.spectra.keeps_copies,
+            help="Large band-by-band files are ordered by pixel once, in the background.",
+        ),
+        Action(
+            "file.spectra.clear",
+            "Delete the copies",
+            window.spectra.clear,
+            "File/Quick spectra",
+            group=40,
+            help="They are made again when their file is opened.",
+        ),
+        Action(
             "file.close_scene",
             "Close scene",
             window.close_scene,

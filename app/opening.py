@@ -158,7 +158,7 @@ class Opener:
 
     def _open(self, path: Path, options: dict[str, Any]) -> JobHandle[Opened | SpectralLibrary]:
         def run(progress: Progress) -> Opened | SpectralLibrary:
-            from backends.io import open_scene
+            from backends.io import open_scene, spectral_cache
             from backends.spectra.library import is_library, read_library
 
             progress.note("Looking at the file")
@@ -167,6 +167,7 @@ class Opener:
             scene = open_scene(path, options)
             try:
                 progress.check()
+                spectral_cache.attach(scene)
                 labels = _labels(scene) if scene.info.kind == "labels" else None
                 return Opened(scene, frame_of(scene), labels)
             except BaseException:

@@ -41,6 +41,8 @@ class Settings(BaseModel):
         Arrangement of the docks a workbench, as Qt saves it, in base 64.
     recent : list of str
         Paths, newest first.
+    spectral_copies_gb : float
+        Room for copies that make spectra of band-by-band files quick; 0 makes none.
     """
 
     model_config = ConfigDict(extra="ignore", validate_assignment=True)
@@ -51,6 +53,7 @@ class Settings(BaseModel):
     geometry: WindowGeometry | None = None
     layouts: dict[str, str] = Field(default_factory=dict)
     recent: list[str] = Field(default_factory=list)
+    spectral_copies_gb: float = Field(default=20.0, ge=0, le=100_000)
 
     def remember(self, path: str | Path) -> None:
         """Put a path on top of the recent files."""

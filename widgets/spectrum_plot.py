@@ -124,6 +124,9 @@ class SpectrumPlot(QWidget):
         # AVIRIS steps back where its spectrometers overlap: a line must not.
         self._order = np.argsort(self._x, kind="stable")
         self.plot.setLabel("bottom", label)
+        self.plot.getAxis("bottom").setHeight(
+            2 * self.fontMetrics().height() + 12
+        )  # with descenders
         self.plot.setLabel("left", _title(unit or "value"))
         ticks = None
         if not bands.has_wavelengths and len(bands) <= 8:
