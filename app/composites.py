@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
+from PyQt6.QtCore import QTimer
 
 from app.frames import coarse_placement
 from app.layers import continuous
@@ -30,8 +31,8 @@ from backends.composite import (
     Limits,
     Picture,
     Recipe,
-    coarse_level,
     default_recipe,
+    first_level,
     is_tiled,
     limits_of,
     render,
@@ -45,6 +46,8 @@ from widgets.boards import PICTURE, LayerBoard, PictureBoard, Row, Shown
 
 # A picture this small is there before a progress bar could be read.
 QUICK_PIXELS = 2_000_000
+# A full picture that comes this soon needs no coarse one before it.
+PATIENCE_MS = 150
 
 
 @dataclass
@@ -82,6 +85,11 @@ class Composites:
         self.pictures, self.board = pictures, board
         self._notify = notify
         self._shown: dict[str, _OnCanvas] = {}
+        self._held: tuple[Scene, Prepared] | None = None
+        self._patience = QTimer()
+        self._patience.setSingleShot(True)
+        self._patience.setInterval(PATIENCE_MS)
+        self._patience.timeout.connect(self._show_held)
         pictures.asked.connect(self._on_asked)
         board.row_changed.connect(self._on_row)
         stage.on_taken.append(self._on_taken)
@@ -122,21 +130,26 @@ class Composites:
 
     def _ask_planes(self, scene: Scene, recipe: Recipe) -> None:
         first = scene.id not in self._shown
-        level = coarse_level(scene)
+        level = first_level(scene, recipe)
 
         def run(progress: Progress) -> Prepared:
-            if level > 0:
-                coarse = render(scene, recipe, level=level, progress=progress)
-                progress.partial(prepare(coarse), force=True)
+            if level == 0:
+                return prepare(render(scene, recipe, progress=progress))
+            coarse = render(scene, recipe, level=level, progress=progress)
+            progress.partial(prepare(coarse), force=True)
             return prepare(render(scene, recipe, progress=progress))
 
         def show(prepared: Prepared) -> None:
             self._show(scene, prepared)
 
+        def hold(coarse: Prepared) -> None:
+            self._held = (scene, coarse)
+            self._patience.start()
+
         rows, cols, _ = scene.shape
         quick = rows * cols <= QUICK_PIXELS
         title = f"Show {scene.title}" if first else f"Show {recipe.title}"
-        self._submit(scene, title, run, show, quick, on_partial=show)
+        self._submit(scene, title, run, show, quick, on_partial=hold)
 
     def _ask_limits(self, scene: Scene, recipe: Recipe, picture: Picture) -> None:
         """Stretch anew from the planes that are in memory."""
@@ -181,12 +194,25 @@ class Composites:
         quick: bool,
         on_partial: Callable[[Any], None] | None = None,
     ) -> None:
+        self._let_go(scene)
         job = Job(title, run, scene_id=scene.id, topic="composite", quiet=quick)
         self.workspace.submit(job, on_result=show, on_partial=on_partial)
 
     # -- showing -------------------------------------------------------------------------
 
+    def _let_go(self, scene: Scene) -> None:
+        """Forget the coarse picture of a scene that waited to be shown."""
+        if self._held is not None and self._held[0] is scene:
+            self._patience.stop()
+            self._held = None
+
+    def _show_held(self) -> None:
+        held, self._held = self._held, None
+        if held is not None and held[0].id in self.workspace.scenes:
+            self._show(*held)
+
     def _show(self, scene: Scene, prepared: Prepared) -> None:
+        self._let_go(scene)
         picture, data = prepared.picture, prepared.data
         frame = self.stage.frame(scene)
         placement = coarse_placement(picture.step)

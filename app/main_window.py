@@ -25,10 +25,11 @@ from app.settings import load_settings, save_settings
 from app.spectral_caching import SpectralCaching
 from app.status import StatusBar
 from app.tools import Tools
+from app.warm_up import import_what_comes_next
 from app.watching import Watch
 from app.workbenches import DockBook, workbench
 from backends.errors import ClearbandError, NeedsChoice
-from backends.jobs import Job, JobHandle, JobState, Progress, Runner, ThreadRunner
+from backends.jobs import Job, JobHandle, JobState, Runner, ThreadRunner
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.toast import Toast, Toaster
@@ -124,6 +125,10 @@ class ClearbandWindow(QObject):
         self._warm_timer.setSingleShot(True)
         self._warm_timer.timeout.connect(self._warm_up)
         self._cold: list[str] = []
+        self._settle_timer = QTimer(self)
+        self._settle_timer.setSingleShot(True)
+        self._settle_timer.setInterval(1000)
+        self._settle_timer.timeout.connect(self._keep_recent)
         self._show_welcome(True)
 
     # -- made once -----------------------------------------------------------------------
@@ -138,7 +143,10 @@ class ClearbandWindow(QObject):
         chosen.appearance.update_status_based_on_layer = False
         qt_viewer = self.viewer.window._qt_viewer
         for name in self.NAPARI_PANELS:
-            getattr(qt_viewer, name).hide()
+            panel = getattr(qt_viewer, name)
+            panel.hide()
+            # Workbenches keep their own layouts; napari would write its settings file each time.
+            panel.dockLocationChanged.disconnect(panel._update_default_dock_area)
         qt_viewer.show_welcome_screen = False
         layout = self._center.layout()
         if layout is not None:
@@ -330,15 +338,7 @@ class ClearbandWindow(QObject):
             self._warm_timer.start(30)
             return
 
-        def run(progress: Progress) -> None:
-            # What the first label layer and the first coordinates would wait for.
-            import pandas
-            import pyproj
-
-            assert pandas
-            assert pyproj
-
-        self.workspace.submit(Job("Get ready", run, quiet=True))
+        self.workspace.submit(Job("Get ready", lambda _: import_what_comes_next(), quiet=True))
 
     # -- looks and help ------------------------------------------------------------------
 
@@ -425,6 +425,7 @@ class ClearbandWindow(QObject):
         self.settings.geometry = take_geometry(self.qt_window)
         self._save_settings()
         self._warm_timer.stop()
+        self._settle_timer.stop()
         self.watch.stop()
         self.spectra.stop()
         self.sessions.close()
@@ -439,8 +440,16 @@ class ClearbandWindow(QObject):
         self.viewer._layer_slicer.shutdown()
 
     def _on_remembered(self) -> None:
+        self._settle_timer.start()
+
+    def _keep_recent(self) -> None:
+        """Write down what was opened, once its picture is there."""
+        if self._closing:
+            return
         add_recent(self)
-        self._save_settings()
+        kept = self.settings.model_copy(deep=True)
+        job = Job("Keep settings", lambda _: save_settings(kept), topic="settings", quiet=True)
+        self.workspace.submit(job)
 
     def _save_settings(self) -> None:
         try:

@@ -25,6 +25,7 @@ from app.canvas import Canvas
 from app.frames import Frame, frame_of
 from app.samples import sample
 from app.settings import Settings
+from app.warm_up import import_what_comes_next
 from backends.errors import ClearbandError, NeedsChoice
 from backends.io.labels import Labels, labels_of
 from backends.jobs import Job, JobHandle, JobState, Progress
@@ -162,6 +163,7 @@ class Opener:
             from backends.spectra.library import is_library, read_library
 
             progress.note("Looking at the file")
+            import_what_comes_next()
             if is_library(path):
                 return read_library(path)
             scene = open_scene(path, options)

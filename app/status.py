@@ -109,8 +109,9 @@ class StatusBar(QWidget):
 
     def _on_job(self, handle: JobHandle[Any]) -> None:
         if self._workspace.running_jobs():
-            self._timer.start()
-        self._poll()
+            self._timer.start()  # what is done before its first beat needs no bar
+        else:
+            self._poll()
 
     def _poll(self) -> None:
         running = self._workspace.running_jobs()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Limits = tuple[tuple[float, float], ...]
 
+# Planes this small of a band-by-band file are read sooner than a coarse picture is made.
+_SOON_BYTES = 64 << 20
 # Above this, an image with a pyramid is shown piece by piece instead of whole.
 LARGEST_PLANE = 4096 * 4096
 SAMPLE = 250_000
@@ -196,6 +198,16 @@ def coarse_level(scene: Scene, pixels: int = 512 * 512) -> int:
         if rows * cols <= pixels:
             return level
     return len(shapes) - 1
+
+
+def first_level(scene: Scene, recipe: Recipe) -> int:
+    """Return the level of the first picture: coarse, or 0 where the whole is as quick.
+
+    In a band-by-band file whole planes are a few long reads, soon done.
+    """
+    rows, cols, _ = scene.shape
+    planes = rows * cols * len(recipe.bands) * scene.dtype.itemsize
+    return 0 if scene.source.layout == "bsq" and planes <= _SOON_BYTES else coarse_level(scene)
 
 
 def is_tiled(scene: Scene) -> bool:

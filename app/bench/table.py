@@ -82,7 +82,9 @@ def in_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """
     code = (
         "import importlib, json, sys; m, f, a = json.loads(sys.argv[1]); "
-        "print('\\n' + json.dumps(getattr(importlib.import_module(m), f)(*a)))"
+        "print('\\n' + json.dumps(getattr(importlib.import_module(m), f)(*a)), flush=True); "
+        # The answer is all that is wanted; Qt does not like to be taken apart in any order.
+        "import os; os._exit(0)"
     )
     words = json.dumps([function.__module__, function.__name__, list(arguments)])
     said = subprocess.run(

@@ -65,7 +65,7 @@ class RawPixels:
         self._pool: ThreadPoolExecutor | None = None
         rows, cols, _ = shape
         self._steps = [1]
-        while max(rows, cols) // self._steps[-1] > 1024:
+        while max(rows, cols) // self._steps[-1] > 512:
             self._steps.append(self._steps[-1] * 2)
         self.level_shapes: Sequence[tuple[int, int]] = [
             (-(-rows // s), -(-cols // s)) for s in self._steps

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from app.composites import Composites
+from app.composites import PATIENCE_MS, Composites
 from backends.composite import preset_recipe, single_band, stretch_limits
 from backends.scene import ArraySource, Scene
+from tests.app.conftest import wait_for_picture
 from widgets.boards import PICTURE
 
 
@@ -71,12 +73,17 @@ def test_only_the_newest_question_is_answered(window, make_scene, open_scene, qt
     assert len(shown) < 30
 
 
-def test_coarse_picture_comes_first_and_covers_the_same_ground(desk, make_scene) -> None:
+@pytest.mark.parametrize("slow", [True, False])
+def test_coarse_picture_of_a_slow_file_comes_first_on_the_same_ground(
+    window, qtbot, make_scene, slow: bool
+) -> None:
     class TwoLevels(ArraySource):
         level_shapes = ((1024, 1024), (512, 512))
 
         def read(self, window, bands, level):
             rows, cols = window.slices
+            if slow and level == 0 and window.width == 1024:
+                time.sleep(4 * PATIENCE_MS / 1000)
             array = self._array if level == 0 else self._array[::2, ::2]
             return array[rows, cols][:, :, list(bands)]
 
@@ -85,12 +92,17 @@ def test_coarse_picture_comes_first_and_covers_the_same_ground(desk, make_scene)
     seen = []
 
     def look(scene_id: str) -> None:
-        layer = image_layers(desk, scene)[0]
-        coarse = desk.canvas.pictures.shown(scene_id).coarse
+        layer = image_layers(window, scene)[0]
+        coarse = window.canvas.pictures.shown(scene_id).coarse
         seen.append((coarse, layer.data.shape, layer.extent.world.copy()))
 
-    desk.canvas.pictures.shown_changed.connect(look)
-    desk.workspace.add_scene(scene)
+    window.canvas.pictures.shown_changed.connect(look)
+    window.opener.open_scene(scene)
+    wait_for_picture(qtbot, window, scene)
+    qtbot.wait(2 * PATIENCE_MS)  # a coarse one that came late would spoil the full one
+    if not slow:
+        assert [coarse for coarse, _, _ in seen] == [False]
+        return
     (first, coarse_shape, coarse), (second, fine_shape, fine) = seen
     assert (first, second) == (True, False)
     assert (coarse_shape, fine_shape) == ((512, 512), (1024, 1024))

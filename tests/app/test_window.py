@@ -311,8 +311,13 @@ def test_recent_files_are_in_menu_and_welcome_page(window, qtbot, tmp_path: Path
     window.open_paths([path])
     qtbot.waitUntil(lambda: window.workspace.active_scene is not None)
     wait_for_picture(qtbot, window, window.workspace.active_scene)
-    titles = [a.title for a in window.actions.table.values() if a.menu == "File/Open recent"]
-    assert titles == [f"cube.bip  –  {tmp_path}"]
+
+    def titles() -> list[str]:
+        table = window.actions.table.values()
+        return [a.title for a in table if a.menu == "File/Open recent"]
+
+    # the menu is brought up to date when the picture is there
+    qtbot.waitUntil(lambda: titles() == [f"cube.bip  –  {tmp_path}"])
     assert load_settings().recent == [str(path)]
     window.close_scene()
     assert window.welcome._recent == (str(path),)
