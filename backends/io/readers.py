@@ -28,6 +28,7 @@ READERS: tuple[str, ...] = (
     "backends.io.products.emit",
     "backends.io.products.prisma",
     "backends.io.products.dlr",
+    "backends.io.zarr_store",
     "backends.io.slides",
     "backends.io.raster",
     "backends.io.pictures",
