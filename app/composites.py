@@ -6,6 +6,7 @@ questions that are no longer asked are dropped by the workspace (topic "composit
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,7 +48,7 @@ from widgets.boards import PICTURE, LayerBoard, PictureBoard, Row, Shown
 # A picture this small is there before a progress bar could be read.
 QUICK_PIXELS = 2_000_000
 # A full picture that comes this soon needs no coarse one before it.
-PATIENCE_MS = 150
+PATIENCE_MS = 400
 
 
 @dataclass
@@ -135,14 +136,21 @@ class Composites:
         def run(progress: Progress) -> Prepared:
             if level == 0:
                 return prepare(render(scene, recipe, progress=progress))
+            started = time.perf_counter()
             coarse = render(scene, recipe, level=level, progress=progress)
-            progress.partial(prepare(coarse), force=True)
+            # The whole has so many times the rows of the coarse one.
+            left = (time.perf_counter() - started) * coarse.step[0]
+            progress.partial((prepare(coarse), left), force=True)
             return prepare(render(scene, recipe, progress=progress))
 
         def show(prepared: Prepared) -> None:
             self._show(scene, prepared)
 
-        def hold(coarse: Prepared) -> None:
+        def hold(partial: tuple[Prepared, float]) -> None:
+            coarse, left = partial
+            if left > PATIENCE_MS / 1000:
+                self._show(scene, coarse)
+                return
             self._held = (scene, coarse)
             self._patience.start()
 

@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QEvent, QObject, QTimer
 from PyQt6.QtGui import QIcon
@@ -18,6 +18,7 @@ from app.bridge import Bridge
 from app.canvas import Canvas
 from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geometry
 from app.menus import add_all, add_recent
+from app.napari_panels import NapariPanels
 from app.opening import Opener
 from app.samples import SAMPLES, downloads
 from app.sessions import SessionKeeper
@@ -61,12 +62,6 @@ class ClearbandWindow(QObject):
         Saves and opens sessions, keeps a copy each minute.
     settings : Settings
     """
-
-    NAPARI_PANELS: ClassVar[dict[str, str]] = {
-        "dockLayerList": "Layer list",
-        "dockLayerControls": "Layer controls",
-        "dockConsole": "Console",
-    }
 
     def __init__(self, viewer: napari.Viewer, runner: Runner | None = None) -> None:
         super().__init__()
@@ -142,11 +137,7 @@ class ClearbandWindow(QObject):
         chosen.application.save_window_geometry = False
         chosen.appearance.update_status_based_on_layer = False
         qt_viewer = self.viewer.window._qt_viewer
-        for name in self.NAPARI_PANELS:
-            panel = getattr(qt_viewer, name)
-            panel.hide()
-            # Workbenches keep their own layouts; napari would write its settings file each time.
-            panel.dockLocationChanged.disconnect(panel._update_default_dock_area)
+        self.panels = NapariPanels(self.viewer)
         qt_viewer.show_welcome_screen = False
         layout = self._center.layout()
         if layout is not None:
@@ -312,15 +303,6 @@ class ClearbandWindow(QObject):
         matrices = self.docks.get("matrices")
         front = matrices is not None and not matrices.visibleRegion().isEmpty()
         return self.dock_is_shown("spectrum") and not front
-
-    def toggle_napari_panel(self, name: str) -> None:
-        """Show or hide one of napari's own panels."""
-        dock = getattr(self.viewer.window._qt_viewer, name)
-        dock.setVisible(dock.isHidden())
-
-    def napari_panel_is_shown(self, name: str) -> bool:
-        """Tell whether one of napari's own panels is shown."""
-        return not getattr(self.viewer.window._qt_viewer, name).isHidden()
 
     def _keep_layout(self) -> None:
         if self._layout_of is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app import exporting
 from app.actions import Action
+from app.napari_panels import PANELS
 from app.samples import SAMPLES, downloads
 from app.workbenches import DOCKS, WORKBENCHES, workbench
 
@@ -258,15 +259,15 @@ def _add_view(window: ClearbandWindow) -> None:
                 checked=lambda name=spec.id: window.dock_is_shown(name),
             )
         )
-    for name, title in window.NAPARI_PANELS.items():
+    for name, title in PANELS.items():
         window.actions.add(
             Action(
                 f"napari.{name}",
                 title,
-                lambda name=name: window.toggle_napari_panel(name),
+                lambda name=name: window.panels.toggle(name),
                 "View/napari",
                 group=50,
-                checked=lambda name=name: window.napari_panel_is_shown(name),
+                checked=lambda name=name: window.panels.is_shown(name),
             )
         )
 

@@ -19,24 +19,24 @@ _COLORS = ("red", "green", "blue")
 
 def clearband(path: str, check: bool) -> dict[str, Any]:
     """Open the file in Clearband's window, as File > Open does."""
-    from qtpy.QtWidgets import QApplication
+    from qtpy.QtCore import QEventLoop
 
     from app.window import build
 
     window = build(show=True)
     _settle()
+    pictures, loop = window.canvas.pictures, QEventLoop()
+    pictures.shown_changed.connect(lambda _: loop.quit())
     peak, started = Peak(), time.perf_counter()
     window.open_paths([path])
     coarse = 0.0
     shown = None
     while shown is None or shown.coarse:
-        QApplication.processEvents()
-        scene = window.workspace.active_scene
-        shown = window.canvas.pictures.shown(scene.id) if scene is not None else None
-        if shown is not None and shown.coarse and not coarse:
+        loop.exec()  # as the window does: it sleeps until something happens
+        shown = pictures.shown(window.workspace.active_scene.id)
+        if shown is not None and shown.coarse:
             _paint(window.viewer)
-            coarse = time.perf_counter() - started
-        time.sleep(0.001)  # as Qt's own loop would wait
+            coarse = coarse or time.perf_counter() - started
     _paint(window.viewer)
     seconds = time.perf_counter() - started
     answer = {"seconds": seconds, "coarse": coarse or seconds, "rss": peak.growth(), "check": ""}

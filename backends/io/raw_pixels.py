@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ CHUNK_BYTES = 8 << 20
 # Gaps shorter than this are read over: a seek costs more.
 GAP_BYTES = 64 << 10
 _SPREAD = 16
+_SLOW_ROW_S = 0.5e-3
 
 
 class RawPixels:
@@ -126,13 +128,39 @@ class RawPixels:
 
         if len(bands) > 8 and out[0].nbytes < 1 << 16:
             # A spectrum: many far-apart pages; asked for at once the disk sorts them out.
-            list(self._threads().map(one, range(len(bands))))
+            list(self._threads().map(one, self._not_in_memory(window, bands, out)))
         else:
             for i in range(len(bands)):
                 one(i)
         return (
             np.ascontiguousarray(out.transpose(1, 2, 0)) if len(bands) > 1 else out[0][:, :, None]
         )
+
+    def _not_in_memory(self, window: Window, bands: Sequence[int], out: Array) -> Sequence[int]:
+        """Read what the system holds already; return the places in ``bands`` still to be read.
+
+        Threads are for waiting; to copy pages that are there they only get in each other's way.
+        """
+        now = getattr(os, "RWF_NOWAIT", None)
+        if now is None or window.height > 1 or not hasattr(os, "preadv") or self._file < 0:
+            return range(len(bands))
+        rows, cols, _ = self.shape
+        view = memoryview(out.reshape(-1).view(np.uint8).data)
+        length = window.width * self._stored.itemsize
+        plane = rows * cols * self._stored.itemsize
+        first = self._offset + (window.row * cols + window.col) * self._stored.itemsize
+        left = []
+        for i, band in enumerate(bands):
+            piece = [view[i * length : (i + 1) * length]]
+            try:
+                if os.preadv(self._file, piece, first + band * plane, now) == length:
+                    continue
+            except BlockingIOError:
+                pass
+            except OSError:  # this file system cannot tell
+                return range(len(bands))
+            left.append(i)
+        return left
 
     def _read_bil(self, window: Window, bands: Sequence[int]) -> Array:
         _, cols, count = self.shape
@@ -144,12 +172,13 @@ class RawPixels:
         out = np.empty((window.height, window.width, len(bands)), self._stored)
         if span - used < GAP_BYTES or used * 2 > span:
             if used * 2 > line and window.height > 1:
-                lines = max(1, CHUNK_BYTES // line)
+                lines = min(window.height, max(1, CHUNK_BYTES // line))
+                flat = np.empty(lines * count * cols, self._stored)
                 for top in range(0, window.height, lines):
                     n = min(lines, window.height - top)
-                    flat = np.empty(n * count * cols, self._stored)
-                    self._into(flat, (window.row + top) * line)
-                    block = flat.reshape(n, count, cols)
+                    part = flat[: n * count * cols]
+                    self._into(part, (window.row + top) * line)
+                    block = part.reshape(n, count, cols)
                     cut = block[:, list(bands), window.col : window.col + window.width]
                     out[top : top + n] = cut.transpose(0, 2, 1)
                 return out
@@ -160,12 +189,12 @@ class RawPixels:
                     at = (band - low) * cols
                     out[row, :, i] = flat[at : at + window.width]
             return out
-        part = np.empty(window.width, self._stored)
+        some = np.empty(window.width, self._stored)
         for row in range(window.height):
             start = (window.row + row) * line + window.col * size
             for i, band in enumerate(bands):
-                self._into(part, start + band * cols * size)
-                out[row, :, i] = part
+                self._into(some, start + band * cols * size)
+                out[row, :, i] = some
         return out
 
     def _read_bip(self, window: Window, bands: Sequence[int]) -> Array:
@@ -175,17 +204,19 @@ class RawPixels:
         every = len(bands) == count and list(bands) == list(range(count))
         whole_rows = window.width == cols
         if whole_rows or (cols - window.width) * pixel < GAP_BYTES:
-            lines = max(1, CHUNK_BYTES // (cols * pixel))
+            lines = min(window.height, max(1, CHUNK_BYTES // (cols * pixel)))
+            direct = every and whole_rows
+            # One buffer for all pieces: a new one each time costs more than the reading.
+            flat = np.empty((0 if direct else lines * cols, count), self._stored)
             for top in range(0, window.height, lines):
                 n = min(lines, window.height - top)
                 start = ((window.row + top) * cols + window.col) * pixel
-                if every and whole_rows:
+                if direct:
                     self._into(out[top : top + n].reshape(-1), start)
                     continue
                 length = (n - 1) * cols + window.width
-                flat = np.empty((n * cols, count), self._stored)
                 self._into(flat[:length].reshape(-1), start)
-                block = flat.reshape(n, cols, count)[:, : window.width]
+                block = flat[: n * cols].reshape(n, cols, count)[:, : window.width]
                 out[top : top + n] = block if every else block[:, :, list(bands)]
             return out
         flat = np.empty((window.width, count), self._stored)
@@ -206,11 +237,13 @@ class RawPixels:
             row = min((window.row + i) * step, rows - 1)
             out[i] = reader(Window(row, first, 1, width), bands)[0, ::step]
 
-        if window.height > 8 and len(bands) <= 8:
-            list(self._threads().map(one, range(window.height)))
-        else:
-            for i in range(window.height):
-                one(i)
+        # What lies in memory is read quickest by one thread; a disk likes many questions at once.
+        started = time.perf_counter()
+        for i in range(window.height):
+            one(i)
+            if i >= 8 and len(bands) <= 8 and time.perf_counter() - started > _SLOW_ROW_S * i:
+                list(self._threads().map(one, range(i + 1, window.height)))
+                break
         return out
 
     # -- the file ------------------------------------------------------------------------

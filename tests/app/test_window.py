@@ -337,3 +337,18 @@ def test_what_is_this_knows_the_canvas_and_the_docks(window) -> None:
     window.show_dock("layers")
     assert "eye" in describe(window.docks["layers"].inner)
     assert describe(None)
+
+
+def test_layer_controls_are_made_when_they_are_first_shown(window, qtbot, make_scene) -> None:
+    window.opener.open_scene(make_scene())
+    scene = window.workspace.active_scene
+    wait_for_picture(qtbot, window, scene)
+    controls = window.viewer.window._qt_viewer.controls
+    assert not controls.widgets
+    window.actions.run("napari.dockLayerControls")
+    assert set(controls.widgets) == set(window.viewer.layers)
+    window.viewer.add_points([[1, 1]])
+    assert set(controls.widgets) == set(window.viewer.layers)
+    assert controls.currentWidget() is controls.widgets[window.viewer.layers[-1]]
+    window.viewer.layers.pop()
+    assert set(controls.widgets) == set(window.viewer.layers)

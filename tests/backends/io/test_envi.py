@@ -273,3 +273,26 @@ def test_real_fenix_scale(clearband_data: Path) -> None:
         assert scene.shape == (38, 23, 450) or scene.shape == (23, 38, 450)
         values = scene.read(bands=[100], physical=True)
         assert 0 <= np.nanmin(values) <= np.nanmax(values) <= 1
+
+
+@pytest.mark.parametrize("error", [BlockingIOError, OSError(95, "not supported")])
+def test_spectra_where_the_system_holds_nothing_or_cannot_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Any
+) -> None:
+    from backends.io import raw_pixels
+
+    cube = np.random.default_rng(3).integers(0, 99, (7, 6, 40)).astype(np.int16)
+    path = write(tmp_path, cube, offset=3)
+    real = raw_pixels.os.preadv
+    asked: list[int] = []
+
+    def preadv(file: int, into: Any, at: int, flags: int = 0) -> int:
+        asked.append(flags)
+        if flags and (error is not BlockingIOError or len(asked) % 2):
+            raise error
+        return int(real(file, into, at))
+
+    monkeypatch.setattr(raw_pixels.os, "preadv", preadv)
+    with open_scene(path) as scene:
+        np.testing.assert_array_equal(scene.spectrum(5, 2, physical=False), cube[5, 2])
+    assert any(asked)
