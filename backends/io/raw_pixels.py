@@ -26,7 +26,9 @@ Array = NDArray[Any]
 CHUNK_BYTES = 8 << 20
 # Gaps shorter than this are read over: a seek costs more.
 GAP_BYTES = 64 << 10
+PIECE_BYTES = 4 << 20
 _SPREAD = 16
+WORKERS = 2
 _SLOW_ROW_S = 0.5e-3
 
 
@@ -170,7 +172,11 @@ class RawPixels:
         span = ((high - low) * cols + window.width) * size
         used = len(set(bands)) * window.width * size
         out = np.empty((window.height, window.width, len(bands)), self._stored)
-        if span - used < GAP_BYTES or used * 2 > span:
+        if (
+            span - used < GAP_BYTES
+            or used * 2 > span
+            or (window.height == 1 and span <= PIECE_BYTES)
+        ):
             if used * 2 > line and window.height > 1:
                 lines = min(window.height, max(1, CHUNK_BYTES // line))
                 flat = np.empty(lines * count * cols, self._stored)
@@ -204,20 +210,30 @@ class RawPixels:
         every = len(bands) == count and list(bands) == list(range(count))
         whole_rows = window.width == cols
         if whole_rows or (cols - window.width) * pixel < GAP_BYTES:
-            lines = min(window.height, max(1, CHUNK_BYTES // (cols * pixel)))
-            direct = every and whole_rows
-            # One buffer for all pieces: a new one each time costs more than the reading.
-            flat = np.empty((0 if direct else lines * cols, count), self._stored)
-            for top in range(0, window.height, lines):
+            if every and whole_rows:
+                self._into(out.reshape(-1), window.row * cols * pixel)
+                return out
+            lines = min(window.height, max(1, PIECE_BYTES // (cols * pixel)))
+            # One buffer a thread: a new one for each piece costs more than the reading.
+            own = threading.local()
+
+            def take(top: int) -> None:
+                if not hasattr(own, "flat"):
+                    own.flat = np.empty((lines * cols, count), self._stored)
                 n = min(lines, window.height - top)
                 start = ((window.row + top) * cols + window.col) * pixel
-                if direct:
-                    self._into(out[top : top + n].reshape(-1), start)
-                    continue
                 length = (n - 1) * cols + window.width
-                self._into(flat[:length].reshape(-1), start)
-                block = flat[: n * cols].reshape(n, cols, count)[:, : window.width]
+                self._into(own.flat[:length].reshape(-1), start)
+                block = own.flat[: n * cols].reshape(n, cols, count)[:, : window.width]
                 out[top : top + n] = block if every else block[:, :, list(bands)]
+
+            tops = range(0, window.height, lines)
+            if len(tops) > 16:  # one waits for the disk while the other picks the bands
+                with ThreadPoolExecutor(WORKERS, thread_name_prefix="pixels") as pool:
+                    list(pool.map(take, tops))
+            else:
+                for top in tops:
+                    take(top)
             return out
         flat = np.empty((window.width, count), self._stored)
         for row in range(window.height):
