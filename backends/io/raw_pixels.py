@@ -258,7 +258,12 @@ class RawPixels:
         for i in range(window.height):
             one(i)
             if i >= 8 and len(bands) <= 8 and time.perf_counter() - started > _SLOW_ROW_S * i:
-                list(self._threads().map(one, range(i + 1, window.height)))
+                rest = range(i + 1, window.height)
+                if self.layout == "bip":  # long reads, and a buffer in each thread
+                    with ThreadPoolExecutor(4, thread_name_prefix="pixels") as pool:
+                        list(pool.map(one, rest))
+                else:
+                    list(self._threads().map(one, rest))
                 break
         return out
 
