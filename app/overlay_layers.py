@@ -84,8 +84,9 @@ class OverlayLayers:
         rows = self.board.rows(scene.id)
         above = sum(1 for row in rows if row.id in _ABOVE)
         self.board.put(scene.id, self._row(overlay), at=above)
+        self._apply(scene.id, overlay.id)
         self._compute_legend(overlay)
-        if not isinstance(overlay, MatrixField):
+        if overlay.shown and not isinstance(overlay, MatrixField):
             self.workspace.activate_overlay(overlay.id)
 
     def _on_replaced(self, before: Overlay, overlay: Overlay) -> None:
@@ -122,7 +123,7 @@ class OverlayLayers:
             overlay.title,
             conversion.kind_words(overlay),
             swatch=conversion.swatch(overlay),
-            visible=before.visible if before else True,
+            visible=before.visible if before else overlay.shown,
             opacity=before.opacity if before else default,
             partial=overlay.partial,
             tooltip=conversion.provenance_text(overlay),

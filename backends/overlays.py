@@ -126,6 +126,8 @@ class Overlay:
     placement : Placement
     partial : bool
         True while the maker still works on it.
+    shown : bool
+        Whether it is visible when it comes; the user decides from then on.
     """
 
     title: str
@@ -133,6 +135,7 @@ class Overlay:
     provenance: Provenance
     placement: Placement = field(default_factory=Placement, kw_only=True)
     partial: bool = field(default=False, kw_only=True)
+    shown: bool = field(default=True, kw_only=True)
     id: str = field(default_factory=lambda: uuid.uuid4().hex, kw_only=True)
 
     @property

@@ -51,6 +51,8 @@ class ModelCard:
     licence : str
     limits : tuple of str
         When not to believe it.
+    family : str
+        ``"network"`` (needs torch, runs on a GPU, shows its inside) or ``"classic"``.
     builder : str
         ``"package.module:name"`` of the class that makes the model.
     """
@@ -62,6 +64,7 @@ class ModelCard:
     source: str
     builder: str
     version: str = "1"
+    family: str = "classic"
     reconstruction: str = ""
     needs: Mapping[str, Any] = field(default_factory=dict)
     gives: tuple[str, ...] = ()
@@ -139,6 +142,11 @@ def card(model_id: str) -> ModelCard:
             way_out=f"Choose one of: {', '.join(known)}.",
         )
     return known[model_id]
+
+
+def is_network(model_id: str) -> bool:
+    """Tell whether a model is a network."""
+    return card(model_id).family == "network"
 
 
 def build(model_id: str, **settings: Any) -> Any:

@@ -309,7 +309,7 @@ class ClassifyDock(QWidget):
             self.curve.show()
 
     def _show(self, result: Any) -> None:
-        for overlay in result.overlays:
+        for overlay in reversed(result.overlays):  # the class map comes to lie on top
             self._workspace.add_overlay(overlay)
         if result.overlays:
             self._workspace.activate_overlay(result.overlays[0].id)

@@ -216,8 +216,11 @@ def _children(tree: Any, side: str) -> NDArray[np.int64]:
 
 KINDS: Mapping[str, type[SupportVectors] | type[Forest]] = {
     "svm": SupportVectors,
+    "svm_window": SupportVectors,
     "random_forest": Forest,
 }
+# Side of the square whose mean spectrum a model sees instead of the pixel's own.
+WINDOWS: Mapping[str, int] = {"svm_window": 5}
 
 
 def train_spectra(
@@ -229,7 +232,7 @@ def train_spectra(
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SpectraModel:
-    """Train ``svm`` or ``random_forest``, classes balanced.
+    """Train ``svm``, ``svm_window`` or ``random_forest``, classes balanced.
 
     The SVM has an RBF kernel on standardised spectra; gamma and C come from a grid
     (three-fold on the training pixels) unless they are given, as in DeepHyperX
@@ -250,7 +253,7 @@ def train_spectra(
     """
     progress = progress or Progress()
     wanted = dict(settings or {})
-    if model_id == "svm":
+    if model_id in ("svm", "svm_window"):
         return _train_svm(spectra, target, wanted, seed, progress)
     if model_id == "random_forest":
         return _train_forest(spectra, target, wanted, seed, progress)
@@ -263,20 +266,28 @@ def predict_spectra(
     stretch: BandStretch,
     bands: NDArray[np.int64],
     progress: Progress | None = None,
+    *,
+    window: int = 1,
 ) -> NDArray[np.int16]:
-    """Return the class number of every pixel, -1 where nothing was measured."""
+    """Return the class number of every pixel, -1 where nothing was measured.
+
+    Parameters
+    ----------
+    window : int
+        Side of the square whose mean spectrum the model sees; 1 = the pixel's own.
+    """
     progress = progress or Progress()
     rows, cols, _ = scene.shape
     out = np.full((rows, cols), -1, np.int16)
     progress.start(rows * cols, "pixels", "Mapping the scene")
-    for window in scene.windows(rows=max(1, _PART // cols)):
+    for strip in scene.windows(rows=max(1, _PART // cols)):
         progress.check()
-        found = read_window(scene, stretch, bands, window, 1)
+        found = read_window(scene, stretch, bands, strip, window)
         classes = np.full(len(found), -1, np.int16)
         if found.valid.any():
-            classes[found.valid] = model.predict(found.spectra[found.valid])
-        out[window.slices] = classes.reshape(window.height, window.width)
-        progress.advance(window.height * window.width)
+            classes[found.valid] = model.predict(found.seen[found.valid])
+        out[strip.slices] = classes.reshape(strip.height, strip.width)
+        progress.advance(strip.height * strip.width)
     return out
 
 

@@ -43,7 +43,7 @@ class ClassifyResult:
     Attributes
     ----------
     overlays : tuple of Overlay
-        The class map first; for ``es_mhc`` the matrices after it.
+        The class map first; what happened inside a network after it.
     metrics : Metrics or None
         On test pixels only; None without labels or without a test part.
     split : Split or None
@@ -115,17 +115,17 @@ def classify(
     labels : Labels or None
         None needs weights: a checkpoint, or a model that comes with some.
     model_id : str
-        ``svm``, ``random_forest`` or ``es_mhc``.
+        As in `registry.cards`.
     protocol : str
         How labels are divided; see `splits.PROTOCOLS`.
     device : str
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``; svm and random_forest use the CPU.
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``; classic models use the CPU.
     checkpoint : Path, optional
         Weights to use instead of training; labels then only measure.
     settings : mapping, optional
         Of the model and its training, by name.
     progress : Progress, optional
-        Gets a `TrainingCurve` as partial result while ``es_mhc`` trains.
+        Gets a `TrainingCurve` as partial result while a network trains.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def classify(
             f"{scene.title} is {scene.shape[0]} × {scene.shape[1]}.",
             way_out="Choose the label file that belongs to this scene.",
         )
-    is_network = model_id == "es_mhc"
+    is_network = about.family == "network"
     trained = not (checkpoint is not None or labels is None)
     path = None if trained else _weights(about, checkpoint)
     where = _device(device) if is_network else "cpu"

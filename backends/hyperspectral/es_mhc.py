@@ -9,10 +9,11 @@ No code was taken from its authors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -26,13 +27,17 @@ from backends.hyperspectral.hyper_connection import (
     read_streams,
     write_streams,
 )
+from backends.hyperspectral.networks import (
+    LARGEST_STATES,
+    LARGEST_WIDTH,
+    MOST_LAYERS,
+    Arrays,
+    PixelNetwork,
+    go_on,
+)
 from backends.hyperspectral.selective_scan import Mamba
 
 LISTS_AT_ONCE = 16
-
-
-def _go_on() -> None:
-    """Ask for nothing: who has no cancel button."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,7 @@ def rank_lists(
     return codes, dealt.reshape(n * n * parts, length)
 
 
-class EsMhc(nn.Module):
+class EsMhc(PixelNetwork):
     """The network.
 
     Parameters
@@ -223,6 +228,7 @@ class EsMhc(nn.Module):
         super().__init__()
         n = len(groups)
         self.settings = settings
+        self.context, self.position = settings.context, settings.position
         self.width = network_width(n, settings.width_per_stream)
         self.group_index = [torch.from_numpy(m) for m in groups.members]
         per_band = 2 if settings.context > 1 else 1
@@ -245,8 +251,8 @@ class EsMhc(nn.Module):
         around: Tensor | None = None,
         places: Tensor | None = None,
         valid: Tensor | None = None,
-        return_hyper: bool = False,
-        poll: Callable[[], None] = _go_on,
+        record: bool = False,
+        poll: Callable[[], None] = go_on,
     ) -> tuple[Tensor, list[HyperRecord]]:
         """Classify a set of pixels together.
 
@@ -260,7 +266,7 @@ class EsMhc(nn.Module):
             Row and column, 0 to 1 over the scene; needed when ``position``.
         valid : bool tensor of shape (pixels,), optional
             Pixels with data; others are in no list.
-        return_hyper : bool
+        record : bool
             Also return what every site did.
         poll : callable
             Called several times a second; may raise to stop.
@@ -276,7 +282,7 @@ class EsMhc(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             streams, sites = layer(streams, valid, poll)
             poll()
-            if return_hyper:
+            if record:
                 records += [HyperRecord(number, *site) for site in sites]
         hidden = self.head_in(self.norm((streams * self.collapse).sum(1)))
         return self.head_out(functional.silu(self.head_norm(hidden))), records
@@ -298,6 +304,33 @@ class EsMhc(nn.Module):
         streams = torch.stack(made, dim=1)
         drop = self.settings.dropout
         return functional.dropout(streams, drop, training=self.training)
+
+
+def rebuilt(
+    settings: NetworkSettings,
+    about: Mapping[str, Any],
+    arrays: Arrays,
+    bands: int,
+    classes: int,
+) -> EsMhc:
+    """Build the network of a checkpoint; its sizes are checked against the arrays first.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        They do not fit each other.
+    """
+    members = tuple(np.asarray(m, np.int64) for m in about["members"])
+    if len(members) < 2 or any(m.min() < 0 or m.max() >= bands for m in members):
+        raise ValueError("groups")
+    rows, _ = arrays["head_in.weight"].shape
+    layers, states = settings.layers, settings.d_state
+    if not (0 < layers <= MOST_LAYERS and 0 < states <= LARGEST_STATES and rows <= LARGEST_WIDTH):
+        raise ValueError("settings")
+    if settings.width_per_stream * len(members) > rows:
+        raise ValueError("width")
+    groups = BandGroups(tuple(map(str, about["names"])), members, str(about["note"]))
+    return EsMhc(groups, classes, settings)
 
 
 def network_width(streams: int, per_stream: int) -> int:

@@ -9,19 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from backends.io.writers.atomic import write_text
+from backends.registry import is_network
 
 if TYPE_CHECKING:
     from backends.hyperspectral.classify import ClassifyResult
 
-# Seconds a training (a training pixel for svm and random_forest) and a mapped pixel; measured
+# Seconds a training (a training pixel for classic models) and a mapped pixel; measured
 # on two cores with 200 bands, and used until this machine has figures of its own.
 _FIRST: Mapping[str, float] = {
     "svm.train": 0.012,
     "svm.map": 3e-5,
+    "svm_window.train": 0.012,
+    "svm_window.map": 3e-5,
     "random_forest.train": 0.008,
     "random_forest.map": 2e-5,
     "es_mhc.train": 30.0,
     "es_mhc.map": 7e-5,
+    "css_mamba.train": 12.0,
+    "css_mamba.map": 4e-5,
 }
 _SHARE = {"P10": 0.10, "S5": 0.05, "S10": 0.10}
 
@@ -49,7 +54,7 @@ def expected_seconds(model_id: str, pixels: int, train: int | None) -> float | N
     seconds = known[f"{model_id}.map"] * pixels
     if train is not None:
         once = known[f"{model_id}.train"]
-        seconds += once if model_id == "es_mhc" else once * train
+        seconds += once if is_network(model_id) else once * train
     return seconds
 
 
@@ -59,7 +64,7 @@ def learn(result: ClassifyResult) -> None:
     pixels = result.class_map.labels.size
     rates[f"{result.model}.map"] = result.predict_seconds / max(1, pixels)
     if result.was_trained and result.split is not None:
-        per = 1 if result.model == "es_mhc" else max(1, result.split.train.size)
+        per = 1 if is_network(result.model) else max(1, result.split.train.size)
         rates[f"{result.model}.train"] = result.train_seconds / per
     try:
         path = _file()

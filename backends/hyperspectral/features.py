@@ -39,6 +39,11 @@ class PixelFeatures:
     def __len__(self) -> int:
         return len(self.spectra)
 
+    @property
+    def seen(self) -> Float:
+        """The mean spectra around the pixels where they were asked for, else their own."""
+        return self.spectra if self.around is None else self.around
+
     def take(self, index: NDArray[np.int64]) -> PixelFeatures:
         """Return the features of some of the pixels."""
         return PixelFeatures(

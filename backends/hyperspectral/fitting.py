@@ -17,6 +17,7 @@ from backends.hyperspectral.normalise import BandStretch, fit_stretch
 from backends.hyperspectral.splits import Split
 from backends.io.labels import Labels
 from backends.jobs import Progress
+from backends.registry import is_network
 from backends.scene import Scene
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def fit_classifier(
     Parameters
     ----------
     device : str
-        Id of a device that exists; only ``es_mhc`` uses another than the CPU.
+        Id of a device that exists; only networks use another than the CPU.
     settings : mapping, optional
         Of the model and its training, by name.
 
@@ -79,7 +80,7 @@ def fit_classifier(
     values = np.unique(labels.values[labels.values > 0]).astype(np.int64)
     target = np.searchsorted(values, labels.values.ravel())
     target = np.where(labels.values.ravel() > 0, target, -1).astype(np.int64)
-    fit = _fit_network if model_id == "es_mhc" else _fit_spectra
+    fit = _fit_network if is_network(model_id) else _fit_spectra
     arrays, built, said, curve = fit(
         scene, model_id, stretch, target, split, dict(settings or {}), device, progress
     )
@@ -121,15 +122,16 @@ def _fit_spectra(
     device: str,
     progress: Progress,
 ) -> Answer:
-    from backends.hyperspectral.baselines import train_spectra
+    from backends.hyperspectral.baselines import WINDOWS, train_spectra
 
     # Validation pixels stay unused: every model learns from the same number of labels.
-    found = read_pixels(scene, stretch, stretch.bands, split.train, 1, progress)
+    window = WINDOWS.get(model_id, 1)
+    found = read_pixels(scene, stretch, stretch.bands, split.train, window, progress)
     taught = target[split.train][found.valid]
     _need_classes(taught)
     model = train_spectra(
         model_id,
-        found.spectra[found.valid],
+        found.seen[found.valid],
         taught,
         seed=split.seed,
         settings=settings,
@@ -150,15 +152,13 @@ def _fit_network(
 ) -> Answer:
     import torch
 
-    from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
-    from backends.hyperspectral.groups import band_groups
+    from backends.hyperspectral.networks import build, settings_of
     from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
 
-    shape, left = _take(NetworkSettings, settings)
+    shape, left = _take(settings_of(model_id), settings)
     training, left = _take(TrainingSettings, left)
     if left:
         raise WrongUse(f"There is no setting called {next(iter(left))}.")
-    groups = band_groups(stretch.wavelength_nm, len(stretch.bands))
     rng = np.random.default_rng(split.seed)
     known = np.union1d(split.train, split.val)
     # Test pixels may keep company, without their labels: the network sees the whole image.
@@ -177,7 +177,8 @@ def _fit_network(
     # Seeded, and other random streams of the process are left alone.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(split.seed)
-        network = EsMhc(groups, int(target.max()) + 1, shape).to(device)
+        made = build(model_id, stretch, int(target.max()) + 1, shape)
+        network = made.network.to(device)
         curve = train_network(
             network,
             TrainingPixels(found, shown, at["train"], at["val"]),
@@ -186,17 +187,9 @@ def _fit_network(
             device=device,
             progress=progress,
         )
-    built = {
-        "network": shape.to_dict(),
-        "groups": {
-            "names": list(groups.names),
-            "members": [m.tolist() for m in groups.members],
-            "note": groups.note,
-        },
-    }
     arrays = {n: v.detach().cpu().numpy() for n, v in network.state_dict().items()}
-    said = shape.to_dict() | training.to_dict() | {"best_step": curve.best_step}
-    return arrays, built, said, curve
+    said = dict(made.settings) | training.to_dict() | {"best_step": curve.best_step}
+    return arrays, made.plan, said, curve
 
 
 def _need_classes(target: NDArray[np.int64]) -> None:

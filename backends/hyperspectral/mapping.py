@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from backends.hyperspectral.checkpoints import Checkpoint
 from backends.hyperspectral.normalise import match_bands
 from backends.jobs import Progress
-from backends.overlays import ClassMap, MatrixField, Overlay, Placement, Provenance
+from backends.overlays import ClassMap, Overlay, Provenance
+from backends.registry import is_network
 from backends.scene import Scene
 
 if TYPE_CHECKING:
-    from backends.hyperspectral.es_mhc import EsMhc
+    from backends.hyperspectral.networks import PixelNetwork
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Mapped:
     Attributes
     ----------
     overlays : tuple of Overlay
-        The class map first; for ``es_mhc`` the matrices after it.
+        The class map first; what happened inside a network after it.
     notes : tuple of str
     """
 
@@ -62,18 +63,19 @@ def map_scene(
     """
     progress = progress or Progress()
     bands = match_bands(scene, checkpoint.stretch.bands, checkpoint.stretch.wavelength_nm)
-    if checkpoint.model_id == "es_mhc":
+    if is_network(checkpoint.model_id):
         return _map_network(scene, checkpoint, bands, made, title, device, progress)
-    from backends.hyperspectral.baselines import KINDS, predict_spectra
+    from backends.hyperspectral.baselines import KINDS, WINDOWS, predict_spectra
 
     model = KINDS[checkpoint.model_id].from_arrays(checkpoint.arrays, checkpoint.settings)
     if model.classes.max() >= len(checkpoint.class_names) or model.classes.min() < 0:
         raise ValueError("class numbers")
-    classes = predict_spectra(model, scene, checkpoint.stretch, bands, progress)
+    window = WINDOWS.get(checkpoint.model_id, 1)
+    classes = predict_spectra(model, scene, checkpoint.stretch, bands, progress, window=window)
     return Mapped((_class_map(scene, checkpoint, classes, None, made, title),))
 
 
-def network_of(checkpoint: Checkpoint) -> EsMhc:
+def network_of(checkpoint: Checkpoint) -> PixelNetwork:
     """Rebuild the network of a checkpoint.
 
     Raises
@@ -81,32 +83,15 @@ def network_of(checkpoint: Checkpoint) -> EsMhc:
     ValueError, KeyError, TypeError, RuntimeError
         Its arrays or settings do not fit each other.
     """
-    import torch
+    from backends.hyperspectral.networks import rebuild
 
-    from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
-    from backends.hyperspectral.groups import BandGroups
-
-    known = {f.name for f in fields(NetworkSettings)}
-    given = {k: v for k, v in checkpoint.settings["network"].items() if k in known}
-    settings = NetworkSettings(**given)
-    about = checkpoint.settings["groups"]
-    members = tuple(np.asarray(m, np.int64) for m in about["members"])
-    count = checkpoint.stretch.bands.size
-    # Sizes are checked against the arrays that are there, before anything is allocated.
-    if len(members) < 2 or any(m.min() < 0 or m.max() >= count for m in members):
-        raise ValueError("groups")
-    rows, _ = checkpoint.arrays["head_in.weight"].shape
-    if not (0 < settings.layers <= 64 and 0 < settings.d_state <= 256 and rows <= 65536):
-        raise ValueError("settings")
-    if settings.width_per_stream * len(members) > rows:
-        raise ValueError("width")
-    groups = BandGroups(tuple(map(str, about["names"])), members, str(about["note"]))
-    network = EsMhc(groups, len(checkpoint.class_names), settings)
-    network.load_state_dict(
-        {name: torch.from_numpy(np.array(v)) for name, v in checkpoint.arrays.items()}
+    return rebuild(
+        checkpoint.model_id,
+        checkpoint.settings,
+        checkpoint.arrays,
+        checkpoint.stretch.bands.size,
+        len(checkpoint.class_names),
     )
-    network.eval()
-    return network
 
 
 @contextmanager
@@ -140,17 +125,9 @@ def _map_network(
         network, scene, checkpoint.stretch, bands, device=device, progress=progress
     )
     classes = _class_map(scene, checkpoint, found.classes, found.confidence, made, title)
-    about = checkpoint.settings["groups"]
-    matrices = MatrixField(
-        f"Matrices, {checkpoint.model_id}",
-        scene.id,
-        made,
-        group_names=tuple(map(str, about["names"])),
-        entries=found.entries,
-        placement=Placement(row_step=found.matrix_step, col_step=found.matrix_step),
-    )
-    notes = (*found.notes, *((str(about["note"]),) if about["note"] else ()))
-    return Mapped((classes, matrices), notes)
+    inside = found.inside.overlays(scene, made, checkpoint.model_id, checkpoint.settings)
+    note = str(checkpoint.settings.get("groups", {}).get("note", ""))
+    return Mapped((classes, *inside), (*found.inside.notes(), *((note,) if note else ())))
 
 
 def _class_map(

@@ -16,18 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from backends import devices
-from backends.hyperspectral.es_mhc import EsMhc, HyperRecord
 from backends.hyperspectral.features import read_window
+from backends.hyperspectral.networks import PixelNetwork
 from backends.hyperspectral.normalise import BandStretch
+from backends.hyperspectral.records import Collector, collector_of
 from backends.hyperspectral.training import network_arguments
 from backends.jobs import Progress
-from backends.overlays import MatrixEntry
 from backends.scene import Scene, Window
 
 TILE_PIXELS = 65_536
 OVERLAP = 12
-# Of a scene whose matrices would take more, every 2nd, 3rd … pixel's are kept.
-MATRIX_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +38,17 @@ class NetworkMap:
         Class numbers from 0; -1 where nothing was measured.
     confidence : float32 array of shape (rows, cols)
         Probability of that class (softmax, not calibrated).
-    entries : tuple of MatrixEntry
-    matrix_step : int
-        Matrices are those of every so many rows and columns.
-    notes : tuple of str
+    inside : Collector
+        What the parts of the network did, over the scene.
     """
 
     classes: NDArray[np.int16]
     confidence: NDArray[np.float32]
-    entries: tuple[MatrixEntry, ...]
-    matrix_step: int = 1
-    notes: tuple[str, ...] = ()
+    inside: Collector
 
 
 def predict_scene(
-    network: EsMhc,
+    network: PixelNetwork,
     scene: Scene,
     stretch: BandStretch,
     bands: NDArray[np.int64],
@@ -101,7 +95,7 @@ def blend_weights(
 
 
 def _predict(
-    network: EsMhc,
+    network: PixelNetwork,
     scene: Scene,
     stretch: BandStretch,
     bands: NDArray[np.int64],
@@ -112,27 +106,20 @@ def _predict(
     rows, cols, _ = scene.shape
     windows = list(tiles(rows, cols, tile))
     progress.start(len(windows), "tiles", "Mapping the scene")
-    blend = _Blend((rows, cols), int(network.head_out.out_features))
-    matrices = _Matrices((rows, cols), len(network.group_index), 2 * len(network.layers))
+    blend = _Blend((rows, cols), network.class_count)
+    inside = collector_of(network, (rows, cols))
     for window in windows:
         progress.check()
-        found = read_window(scene, stretch, bands, window, network.settings.context)
+        found = read_window(scene, stretch, bands, window, network.context)
         arguments = network_arguments(network, found, device)
-        logits, records = network(**arguments, return_hyper=True, poll=progress.check)
+        logits, records = network(**arguments, record=True, poll=progress.check)
         share = blend_weights(window.height, window.width, window, (rows, cols))
         probability = torch.softmax(logits.float(), dim=1).cpu().numpy()
         blend.add(window, probability, share, found.valid)
-        matrices.add(window, records, share)
+        inside.add(window, records, share)
         progress.advance()
     blend.finish(rows)
-    notes = []
-    if matrices.step > 1:
-        notes.append(
-            f"The scene is large: matrices are kept for every {matrices.step}th row and column."
-        )
-    return NetworkMap(
-        blend.classes, blend.confidence, matrices.entries(), matrices.step, tuple(notes)
-    )
+    return NetworkMap(blend.classes, blend.confidence, inside)
 
 
 class _Blend:
@@ -177,49 +164,6 @@ class _Blend:
         self.confidence[done] = np.where(self._valid[:count], mean.max(axis=2), 0)
         self._total, self._weight = self._total[count:], self._weight[count:]
         self._valid, self._top = self._valid[count:], row
-
-
-class _Matrices:
-    """The matrices of every site; where tiles overlap, those of the tile whose middle is nearer."""
-
-    def __init__(self, shape: tuple[int, int], streams: int, sites: int) -> None:
-        self.step = 1
-        while self._bytes(shape, streams, sites) > MATRIX_BYTES:
-            self.step += 1
-        rows, cols = (-(-side // self.step) for side in shape)
-        self._kept = np.zeros((sites, rows, cols, streams, streams), np.float16)
-        self._share = np.zeros((rows, cols), np.float32)
-        self._static: list[tuple[int, str, NDArray[np.float32]]] = []
-
-    def _bytes(self, shape: tuple[int, int], streams: int, sites: int) -> int:
-        rows, cols = (-(-side // self.step) for side in shape)
-        return rows * cols * sites * (streams**2 * 2 + 1)
-
-    def add(self, window: Window, records: list[HyperRecord], share: NDArray[np.float32]) -> None:
-        """Take the matrices of a tile."""
-        first = -window.row % self.step, -window.col % self.step
-        pick = tuple(slice(start, None, self.step) for start in first)
-        share = share[pick]
-        row, col = -(-window.row // self.step), -(-window.col // self.step)
-        at = slice(row, row + share.shape[0]), slice(col, col + share.shape[1])
-        better = share > self._share[at]
-        self._share[at] = np.maximum(self._share[at], share)
-        self._static = []
-        for number, record in enumerate(records):
-            static = record.static.float().cpu().numpy()
-            self._static.append((record.layer, record.site, static))
-            size = (window.height, window.width, *static.shape)
-            deviation = record.mixing.mix.float().cpu().numpy().reshape(size)[pick] - static
-            # float16 holds a deviation from the static matrix to about 1e-5; of the matrix
-            # itself it would leave steps of 1e-4, some 30 levels over what is seen.
-            self._kept[number][at][better] = deviation[better]
-
-    def entries(self) -> tuple[MatrixEntry, ...]:
-        """Return one entry a site."""
-        return tuple(
-            MatrixEntry(layer, site, static, kept)
-            for (layer, site, static), kept in zip(self._static, self._kept, strict=True)
-        )
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:

@@ -241,12 +241,15 @@ class Mamba(nn.Module):
         with torch.no_grad():
             self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))
 
-    def forward(self, u: Tensor) -> Tensor:
+    def forward(self, u: Tensor, steps: list[Tensor] | None = None) -> Tensor:
         """Read sequences from left to right.
 
         Parameters
         ----------
         u : tensor of shape (batch, length, d_model)
+        steps : list, optional
+            Gets the mean step size of each token, shape (batch, length): near 0 the token
+            is passed over, large it takes the place of what was read before.
 
         Returns
         -------
@@ -256,6 +259,8 @@ class Mamba(nn.Module):
         x = functional.silu(self._causal(x))
         rank, b, c = self.x_proj(x).split([self.rank, self.d_state, self.d_state], dim=-1)
         delta = softplus(self.dt_proj(rank))
+        if steps is not None:
+            steps.append(delta.detach().float().mean(-1))
         a = -torch.exp(self.A_log.float())
         y = SCANS[self.scan](x.float(), delta.float(), a, b.float(), c.float())
         y = (y + self.D * x) * functional.silu(gate)

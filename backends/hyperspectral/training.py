@@ -1,4 +1,4 @@
-"""The training loop of the white-box network: live figures, stoppable at every step."""
+"""The training loop of the networks: live figures, stoppable at every step."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from backends.errors import BadInput
-from backends.hyperspectral.es_mhc import EsMhc
 from backends.hyperspectral.features import PixelFeatures
+from backends.hyperspectral.networks import PixelNetwork
 from backends.jobs import Progress
 
 
@@ -113,7 +113,7 @@ class TrainingPixels:
 
 
 def train_network(
-    network: EsMhc,
+    network: PixelNetwork,
     pixels: TrainingPixels,
     settings: TrainingSettings,
     *,
@@ -149,9 +149,10 @@ def train_network(
         logits = network(**arguments)[0][:labelled]
         loss = functional.cross_entropy(logits, target, weight=weight, ignore_index=-1)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        (loss + network.extra_loss).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
         optimiser.step()
+        network.after_step()
         value = loss.item()
         if not math.isfinite(value):
             raise BadInput(
@@ -203,7 +204,7 @@ class _Batches:
 
     def __init__(
         self,
-        network: EsMhc,
+        network: PixelNetwork,
         pixels: TrainingPixels,
         settings: TrainingSettings,
         seed: int,
@@ -260,12 +261,14 @@ class _Batches:
         return network_arguments(self.network, self.pixels.features.take(index), self.device)
 
 
-def network_arguments(network: EsMhc, features: PixelFeatures, device: str) -> dict[str, Tensor]:
+def network_arguments(
+    network: PixelNetwork, features: PixelFeatures, device: str
+) -> dict[str, Tensor]:
     """Return the features as the network's arguments, on its device."""
     out = {"spectra": torch.from_numpy(features.spectra).to(device)}
-    if network.settings.context > 1 and features.around is not None:
+    if network.context > 1 and features.around is not None:
         out["around"] = torch.from_numpy(features.around).to(device)
-    if network.settings.position:
+    if network.position:
         out["places"] = torch.from_numpy(features.places).to(device)
     if not features.valid.all():
         out["valid"] = torch.from_numpy(features.valid).to(device)

@@ -108,7 +108,7 @@ def test_network_shapes_and_records() -> None:
     groups = band_groups(np.linspace(400, 2500, 30), 30)
     network = EsMhc(groups, 4, NetworkSettings()).eval()
     with torch.no_grad():
-        logits, records = network(torch.rand(70, 30), return_hyper=True)
+        logits, records = network(torch.rand(70, 30), record=True)
     assert logits.shape == (70, 4)
     assert [(r.layer, r.site) for r in records] == [
         (1, "mixer"), (1, "ffn"), (2, "mixer"), (2, "ffn"),

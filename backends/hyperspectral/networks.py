@@ -1,0 +1,175 @@
+"""The networks that read spectra: what they share, how they are built and rebuilt.
+
+A network classifies a set of pixels together; trainer, tiles and checkpoints know no more
+of it than `PixelNetwork` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from backends.errors import WrongUse
+from backends.hyperspectral.normalise import BandStretch
+
+Arrays = Mapping[str, NDArray[Any]]
+
+# Sizes that no network of ours has; checked before anything is allocated.
+LARGEST_WIDTH = 65_536
+LARGEST_STATES = 256
+MOST_LAYERS = 64
+
+
+def go_on() -> None:
+    """Ask for nothing: who has no cancel button."""
+
+
+class PixelNetwork(nn.Module):
+    """What trainer and map ask of a network.
+
+    Attributes
+    ----------
+    context : int
+        Side of the square whose mean spectrum it wants beside the pixel's own; 1 = none.
+    position : bool
+        Whether it wants row and column.
+    extra_loss : tensor
+        To be added to the loss of the last pass.
+    """
+
+    context: int = 1
+    position: bool = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extra_loss: Tensor = torch.zeros(())
+        self.head_out: nn.Linear
+
+    @property
+    def class_count(self) -> int:
+        """Number of classes."""
+        return int(self.head_out.out_features)
+
+    def after_step(self) -> None:
+        """Do what has to be done after each step of the optimiser."""
+
+    def forward(
+        self,
+        spectra: Tensor,
+        *,
+        around: Tensor | None = None,
+        places: Tensor | None = None,
+        valid: Tensor | None = None,
+        record: bool = False,
+        poll: Callable[[], None] = go_on,
+    ) -> tuple[Tensor, list[Any]]:
+        """Classify a set of pixels together.
+
+        Parameters
+        ----------
+        spectra : tensor of shape (pixels, bands)
+            Stretched to 0..1.
+        around : tensor like ``spectra``, optional
+            Mean spectra of the squares around the pixels; needed when ``context > 1``.
+        places : tensor of shape (pixels, 2), optional
+            Row and column, 0 to 1 over the scene; needed when ``position``.
+        valid : bool tensor of shape (pixels,), optional
+            Pixels with data; others teach and order nothing.
+        record : bool
+            Also return what every part did.
+        poll : callable
+            Called several times a second; may raise to stop.
+
+        Returns
+        -------
+        logits : tensor of shape (pixels, classes)
+        records : list
+            For the viewer; empty unless asked for.
+        """
+        raise TypeError(f"{type(self).__name__} does not say how it reads pixels")
+
+
+class Built(NamedTuple):
+    """A new network, and what is needed to build it again."""
+
+    network: PixelNetwork
+    plan: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    note: str
+
+
+def settings_of(model_id: str) -> Any:
+    """Return the class of a network's settings.
+
+    Raises
+    ------
+    WrongUse
+        There is no such network.
+    """
+    if model_id == "es_mhc":
+        from backends.hyperspectral.es_mhc import NetworkSettings
+
+        return NetworkSettings
+    if model_id == "css_mamba":
+        from backends.hyperspectral.css_mamba import CssSettings
+
+        return CssSettings
+    raise WrongUse(f"There is no network called {model_id}.")
+
+
+def build(model_id: str, stretch: BandStretch, classes: int, settings: Any) -> Built:
+    """Make a network with fresh weights.
+
+    Parameters
+    ----------
+    settings : record of the class that `settings_of` names
+    """
+    plan: dict[str, Any] = {"network": settings.to_dict()}
+    count = len(stretch.bands)
+    if model_id == "es_mhc":
+        from backends.hyperspectral.es_mhc import EsMhc
+        from backends.hyperspectral.groups import band_groups
+
+        groups = band_groups(stretch.wavelength_nm, count)
+        plan["groups"] = {
+            "names": list(groups.names),
+            "members": [m.tolist() for m in groups.members],
+            "note": groups.note,
+        }
+        return Built(EsMhc(groups, classes, settings), plan, settings.to_dict(), groups.note)
+    from backends.hyperspectral.css_mamba import CssMamba
+
+    return Built(CssMamba(count, classes, settings), plan, settings.to_dict(), "")
+
+
+def rebuild(
+    model_id: str, plan: Mapping[str, Any], arrays: Arrays, bands: int, classes: int
+) -> PixelNetwork:
+    """Build the network of a checkpoint and give it its weights.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, RuntimeError
+        Arrays or settings do not fit each other.
+    """
+    kind = settings_of(model_id)
+    known = {f.name for f in fields(kind)}
+    settings = kind(**{k: v for k, v in plan["network"].items() if k in known})
+    network: PixelNetwork
+    if model_id == "es_mhc":
+        from backends.hyperspectral.es_mhc import rebuilt
+
+        network = rebuilt(settings, plan["groups"], arrays, bands, classes)
+    else:
+        from backends.hyperspectral.css_mamba import rebuilt as rebuilt_css
+
+        network = rebuilt_css(settings, arrays, bands, classes)
+    network.load_state_dict({n: torch.from_numpy(np.array(v)) for n, v in arrays.items()})
+    network.eval()
+    return network

@@ -1,0 +1,92 @@
+"""Learned clusters: memberships, losses, partitions and orders of pixels."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backends.hyperspectral.pixel_clusters import (
+    LearnableClusters,
+    capped_partition,
+    cluster_loss,
+    make_sequences,
+)
+
+
+def test_memberships_sum_to_one_and_have_gradients() -> None:
+    torch.manual_seed(0)
+    module = LearnableClusters(12, 5)
+    features = torch.randn(40, 12, requires_grad=True)
+    membership = module(features)
+    torch.testing.assert_close(membership.sum(1), torch.ones(40))
+    cluster_loss(features, membership).backward()
+    for value in (module.centres, module.confidence, module.log_temperature):
+        assert value.grad is not None
+        assert value.grad.abs().sum() > 0
+
+
+def test_loss_is_zero_for_perfect_orthogonal_clusters() -> None:
+    hard = torch.arange(30) % 3
+    features = torch.eye(3)[hard]
+    assert cluster_loss(features, torch.eye(3)[hard]).item() == pytest.approx(0, abs=1e-6)
+    blurred = torch.full((30, 3), 1 / 3)
+    assert cluster_loss(features, blurred).item() > 0.5
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pixels=st.integers(1, 200),
+    clusters=st.integers(1, 12),
+    longest=st.integers(1, 50),
+    seed=st.integers(0, 99),
+    sharp=st.floats(0.1, 40),
+)
+def test_partition(pixels: int, clusters: int, longest: int, seed: int, sharp: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    membership = torch.softmax(sharp * torch.randn(pixels, clusters, generator=generator), dim=1)
+    cap = max(1, -(-3 * pixels // (2 * clusters)))
+    hard = capped_partition(membership, cap)
+    assert int(torch.bincount(hard, minlength=clusters).max()) <= cap
+    score = torch.randn(pixels, generator=generator)
+    made = make_sequences(hard, score, longest)
+    read = made.members[made.mask]
+    # each pixel once: gathering and scattering back gives what was there
+    assert sorted(read.tolist()) == list(range(pixels))
+    values = torch.randn(pixels, 3, generator=generator)
+    back = torch.zeros_like(values).index_add(0, read, values[made.members][made.mask])
+    torch.testing.assert_close(back, values)
+    assert made.members.shape[1] <= longest
+    for row, mask, cluster in zip(made.members, made.mask, made.cluster, strict=True):
+        mine = row[mask]
+        assert bool((hard[mine] == cluster).all())
+        assert bool((score[mine].diff() >= 0).all())
+        assert bool(mask[: len(mine)].all())  # padding stands at the end
+    assert bool(((made.rank >= 0) & (made.rank <= 1)).all())
+
+
+def test_only_kept_pixels_are_read() -> None:
+    hard, score = torch.arange(10) % 2, torch.arange(10.0)
+    kept = torch.arange(10) >= 4
+    made = make_sequences(hard, score, 100, kept=kept)
+    assert sorted(made.members[made.mask].tolist()) == [4, 5, 6, 7, 8, 9]
+    assert made.rank[:4].tolist() == [-1] * 4
+
+
+def test_a_cap_without_room_is_refused() -> None:
+    with pytest.raises(ValueError, match="no room"):
+        capped_partition(torch.full((10, 2), 0.5), 4)
+
+
+def test_dead_centres_come_back_to_life() -> None:
+    torch.manual_seed(1)
+    module = LearnableClusters(4, 6)
+    features = torch.randn(5000, 4)
+    with torch.no_grad():
+        module.centres[2] = -1e3 * torch.ones(4)
+        module.confidence[2] = -50.0
+    membership = module(features)
+    assert torch.bincount(membership.argmax(1), minlength=6)[2] == 0
+    assert module.revive(features, membership) >= 1
+    assert module.centres[2].norm() < 1e4

@@ -1,0 +1,82 @@
+"""Every figure of the README's tables is that of a committed result."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import pytest
+
+import resources
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def rows(after: str) -> list[list[str]]:
+    """Return the cells of the table that follows a text, without its head."""
+    lines = README[README.index(after) :].splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("| ---"))
+    found = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            break
+        found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def result(name: str) -> Any:
+    return json.loads(resources.path("results", f"{name}.json").read_text(encoding="utf-8"))
+
+
+def numbers(text: str) -> list[float]:
+    return [float(n) for n in re.findall(r"\d+(?:\.\d+)?", text)]
+
+
+def test_accuracy() -> None:
+    runs = result("accuracy")["accuracy"]["runs"]
+    table = rows("### Accuracy on real scenes")
+    assert len(table) == len({(r["scene"], r["protocol"], r["model"]) for r in runs})
+    for scene, protocol, model, overall, average, kappa, *_ in table:
+        mine = [
+            r
+            for r in runs
+            if (r["scene"], r["protocol"], f"`{r['model']}`") == (scene, protocol, model)
+        ]
+        assert len(mine) >= 3
+        for cell, key in ((overall, "overall_accuracy"), (average, "average_accuracy")):
+            values = [100 * r[key] for r in mine]
+            assert numbers(cell) == pytest.approx([mean(values), stdev(values)], abs=0.051)
+        assert float(kappa) == pytest.approx(mean(r["kappa"] for r in mine), abs=5.1e-4)
+
+
+def test_opening() -> None:
+    found = result("bench_open")["open"]
+    names = ("plain", "clearband", "spy", "clearband_painted", "napari_painted")
+    for order, *cells in rows("First picture of a 5 GB ENVI file"):
+        about = found[order.lower()]
+        assert about["equal"]
+        for name, cell in zip(names, cells, strict=False):
+            medians = [about[state][name]["seconds"]["median"] for state in ("cold", "warm")]
+            assert numbers(cell) == pytest.approx(medians, abs=0.0051)
+
+
+def test_hovering() -> None:
+    found = result("bench_hover")["hover"]
+    assert found["bsq_copy"]["equal"]
+    table = rows("From the mouse's move")
+    assert len(table) == 7
+    for name, ours, theirs in table:
+        words = name.lower().replace(",", "")
+        key = words.split()[0] + ("_copy" if "copy" in words else "") + f"_{words.split()[-1]}"
+        for cell, who in ((ours, "clearband_ms"), (theirs, "pyqtgraph_ms")):
+            series = found[key][who]
+            assert numbers(cell) == pytest.approx([series["median"], series["p95"]], abs=0.051)
+
+
+def test_each_result_names_its_command() -> None:
+    for path in resources.path("results", "accuracy.json").parent.glob("*.json"):
+        command = json.loads(path.read_text(encoding="utf-8"))["command"]
+        assert command.startswith("clearband bench ")
