@@ -43,6 +43,7 @@ PROTOCOLS = {
     "S5": "5 % of each class to train",
     "S10": "10 % of each class to train, none to validate",
     "DISJ": "Separate blocks of the scene: the honest one",
+    "HALVES": "Left half of each class to train, right half to test",
 }
 
 

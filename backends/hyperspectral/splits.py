@@ -2,7 +2,7 @@
 
 An accuracy without its protocol means nothing, so every split has a name. Random
 pixel splits leak through context (neighbours of a test pixel were trained on);
-``DISJ`` is the honest one and should always be shown beside them.
+``DISJ``, ``HALVES`` and ``TILES`` are honest, one of them should always be shown beside.
 """
 
 from __future__ import annotations
@@ -28,10 +28,19 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType(
         "S10": "10 % of all pixels to train, stratified by class",
         "S30": "30 % of all pixels to train, stratified by class",
         "DISJ": "whole blocks of the scene to train and validate, a guard band around them unused",
+        "HALVES": "30 pixels a class to train and 10 to validate from the left half of its "
+        "columns, the right half beyond a gap of 5 columns to test",
+        "TILES": "whole tiles of 32 pixels to train, others to validate, others to test",
         "FIX": "masks that were given",
         "ALL": "every label: 90 % to train, 10 % to validate, nothing left to test",
     }
 )
+
+
+# Protocols whose test pixels lie apart from what was trained on.
+SEPARATE = ("DISJ", "HALVES", "TILES")
+HALVES_GAP = 5
+TILE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +57,7 @@ class Split:
     shape : tuple of int
         Rows and columns of the ground truth.
     facts : mapping
-        Block size and guard of ``DISJ``.
+        Block size and guard of ``DISJ``, gap of ``HALVES``, tiles of ``TILES``.
     notes : tuple of str
         What to know before comparing figures.
     """
@@ -96,8 +105,10 @@ def make_split(
         The same seed gives the same split.
     block : int, optional
         ``DISJ``: side of a block in pixels; default an eighth of the shorter side, at least 4.
+        ``TILES``: side of a tile, default 32.
     guard : int
-        ``DISJ``: no two pixels of different parts are closer than this (rows and columns).
+        ``DISJ`` and ``TILES``: no two pixels of different parts are closer than this (rows and
+        columns).
     train_fraction, val_fraction : float
         ``DISJ``: share of each class that the training and validation blocks aim at.
     masks : mapping
@@ -132,6 +143,13 @@ def make_split(
         parts = _everything(flat, classes, rng)
     elif name == "FIX":
         parts = _given(gt, masks)
+    elif name == "HALVES":
+        facts = {"gap": HALVES_GAP}
+        parts = _halves(gt, classes, rng)
+    elif name == "TILES":
+        side = block or TILE
+        parts, owners = _tiles(gt, classes, rng, side, guard)
+        facts = {"tile": side, "guard": guard, "tiles": owners}
     else:
         side = block or max(4, min(gt.shape) // 8)
         facts = {"block": side, "guard": guard, "train_fraction": train_fraction}
@@ -230,6 +248,61 @@ def _given(gt: NDArray[Any], masks: Mapping[str, NDArray[np.bool_]] | None) -> P
     return train, val, test
 
 
+def _halves(gt: NDArray[Any], classes: NDArray[Any], rng: np.random.Generator) -> Parts:
+    """Learn each class in the left half of its columns, test it in the right half.
+
+    The middle is that of the class's own first and last column, so every class has both
+    sides; the gap keeps small windows apart. All pixels right of the gap are tested.
+    """
+    lists: list[list[NDArray[Any]]] = [[], [], []]
+    for value in classes:
+        members = np.flatnonzero(gt == value)
+        column = members % gt.shape[1]
+        middle = (column.min() + column.max()) / 2
+        left = rng.permutation(members[column <= middle])
+        n_train = 30 if left.size > 30 else min(15, left.size)
+        lists[0].append(left[:n_train])
+        lists[1].append(left[n_train : n_train + 10])
+        lists[2].append(members[column > middle + HALVES_GAP])
+    return _join(lists)
+
+
+def _tiles(
+    gt: NDArray[Any], classes: NDArray[Any], rng: np.random.Generator, side: int, guard: int
+) -> tuple[Parts, dict[str, list[int]]]:
+    """Give whole tiles to each part: about half to train, a sixth to validate, a third to test.
+
+    Of many random deals, one is taken that trains every class and tests as many as can be.
+    """
+    across = -(-gt.shape[1] // side)
+    r, c = np.indices(gt.shape)
+    tile_of = (r // side) * across + c // side
+    numbers = np.unique(tile_of[gt > 0])
+    if numbers.size < 3:
+        raise BadInput(
+            f"Labels lie in {numbers.size} tile(s) of {side} pixels; three are needed.",
+            way_out="Choose another protocol.",
+        )
+    has = np.array([[np.any(gt[tile_of == t] == v) for v in classes] for t in numbers])
+    n_test, n_val = max(1, numbers.size // 3), max(1, numbers.size // 6)
+    best, deal = -1, rng.permutation(numbers.size)
+    for _ in range(200):
+        order = rng.permutation(numbers.size)
+        test, val, train = np.split(order, [n_test, n_test + n_val])
+        worth = 100 * int(has[train].any(0).sum()) + 10 * int(has[test].any(0).sum())
+        worth += int(has[val].any(0).sum())
+        if worth > best:
+            best, deal = worth, order
+    dealt = np.split(numbers[deal], [n_test, n_test + n_val])
+    owners = {
+        part: sorted(t.tolist()) for part, t in zip(("test", "val", "train"), dealt, strict=True)
+    }
+    owner = np.full(int(tile_of.max()) + 1, -1)
+    for number, part in enumerate(("train", "val", "test")):
+        owner[owners[part]] = number
+    return _keep_apart(np.where(gt > 0, owner[tile_of], -1), guard), owners
+
+
 def _disjoint(
     gt: NDArray[Any],
     classes: NDArray[Any],
@@ -263,8 +336,11 @@ def _disjoint(
                     break
                 owner[block] = part
                 have += counts[block]
-    area = owner[block_of]
-    part_of = np.where(gt > 0, area, -1)
+    return _keep_apart(np.where(gt > 0, owner[block_of], -1), guard)
+
+
+def _keep_apart(part_of: NDArray[Any], guard: int) -> Parts:
+    """Return train (0), val (1) and test (2), without what is too near to an earlier part."""
     near_train = _grow(part_of == 0, guard)
     part_of[(part_of > 0) & near_train] = -1
     near_val = _grow(part_of == 1, guard)
@@ -302,7 +378,7 @@ def _notes(
         notes.append(f"No training pixel for class {_listed(untrained)}.")
     if val.size == 0:
         notes.append("No validation pixels: the last state is kept, not the best.")
-    if name not in ("DISJ", "FIX", "ALL"):
+    if name not in (*SEPARATE, "FIX", "ALL"):
         notes.append("Random pixels: neighbours of test pixels were trained on; see DISJ.")
     return tuple(notes)
 

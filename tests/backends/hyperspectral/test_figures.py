@@ -44,7 +44,7 @@ def test_sizes_on_the_real_truths(
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 50),
-    protocol=st.sampled_from(["P30", "P10", "S5", "S10", "S30", "DISJ"]),
+    protocol=st.sampled_from(["P30", "P10", "S5", "S10", "S30", "DISJ", "HALVES"]),
     classes=st.integers(2, 5),
 )
 def test_parts_are_disjoint_and_repeatable(seed: int, protocol: str, classes: int) -> None:
