@@ -20,6 +20,7 @@ from backends.colormaps import table, value_limits
 from backends.errors import BadInput
 from backends.overlays import (
     ClassMap,
+    ClusterField,
     ConceptMaps,
     GraphOverlay,
     Heatmap,
@@ -45,6 +46,7 @@ KINDS = {
     "Heatmap": "explanation",
     "ConceptMaps": "concepts",
     "MatrixField": "matrices",
+    "ClusterField": "clusters",
     "Perimeters": "perimeter",
     "GraphOverlay": "graph",
 }
@@ -92,6 +94,8 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
         old_low, old_high = layer.contrast_limits_range
         layer.contrast_limits_range = (min(old_low, low), max(old_high, high))
         layer.contrast_limits = (low, high)
+    elif isinstance(overlay, GraphOverlay) and not overlay.node_names and not len(overlay.edges):
+        layer.data = overlay.nodes  # a point that moves keeps its layer
     else:
         return False
     layer.name = overlay.title
@@ -355,6 +359,7 @@ _MAKERS: dict[type[Overlay], Callable[[Any, Frame, int], list[Any]]] = {
     ScoreMap: _scores,
     ConceptMaps: _scores,
     MatrixField: _nothing,
+    ClusterField: _nothing,
     Perimeters: _perimeters,
     GraphOverlay: _graph,
 }

@@ -10,7 +10,14 @@ from app import layers as conversion
 from app.stage import Rank, Stage
 from backends.areas import class_areas
 from backends.jobs import Job, Progress
-from backends.overlays import ClassMap, ConceptMaps, MatrixField, Overlay, ScoreMap
+from backends.overlays import (
+    ClassMap,
+    ClusterField,
+    ConceptMaps,
+    MatrixField,
+    Overlay,
+    ScoreMap,
+)
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.boards import (
@@ -86,7 +93,7 @@ class OverlayLayers:
         self.board.put(scene.id, self._row(overlay), at=above)
         self._apply(scene.id, overlay.id)
         self._compute_legend(overlay)
-        if overlay.shown and not isinstance(overlay, MatrixField):
+        if overlay.shown and not isinstance(overlay, (MatrixField, ClusterField)):
             self.workspace.activate_overlay(overlay.id)
 
     def _on_replaced(self, before: Overlay, overlay: Overlay) -> None:

@@ -15,7 +15,15 @@ from backends.composite import Recipe
 from backends.errors import BadInput, WrongUse
 from backends.io.writers.page import ColorBar, LegendEntry
 from backends.jobs import Progress
-from backends.overlays import ClassMap, ConceptMaps, Heatmap, MatrixField, Overlay, ScoreMap
+from backends.overlays import (
+    ClassMap,
+    ClusterField,
+    ConceptMaps,
+    Heatmap,
+    MatrixField,
+    Overlay,
+    ScoreMap,
+)
 from backends.scene import Scene
 from backends.workspace import Pin, Region
 
@@ -134,7 +142,7 @@ def formats_for(what: str, overlay: Overlay | None = None) -> tuple[Format, ...]
             ids = ("geotiff", "png")
         elif isinstance(overlay, ConceptMaps):
             ids = ("geotiff",)
-        elif isinstance(overlay, MatrixField):
+        elif isinstance(overlay, (MatrixField, ClusterField)):
             ids = ("npz", "geotiff")
     by_id = {f.id: f for f in FORMATS}
     return tuple(by_id[name] for name in ids)
@@ -247,6 +255,8 @@ def _overlay(
         )
     if format == "npz" and isinstance(overlay, MatrixField):
         return npz.write_matrices(overlay, path, progress=progress)
+    if format == "npz" and isinstance(overlay, ClusterField):
+        return npz.write_clusters(overlay, path, progress=progress)
     if format == "png":
         values = None
         if isinstance(overlay, ClassMap):

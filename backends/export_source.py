@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from backends.overlays import ClassMap, MatrixField, Overlay
+from backends.overlays import ClassMap, ClusterField, MatrixField, Overlay
 from backends.runlog import LogLine
 from backends.scene import Scene
 
 # What `backends.hyperspectral.classify.write_results` calls its files.
-_FILES: dict[type[Overlay], str] = {ClassMap: "class_map.tif", MatrixField: "matrices.npz"}
+_FILES: dict[type[Overlay], str] = {
+    ClassMap: "class_map.tif",
+    MatrixField: "matrices.npz",
+    ClusterField: "clusters.npz",
+}
 
 
 def replay_source(

@@ -310,6 +310,86 @@ class MatrixField(Overlay):
 
 
 @dataclass(frozen=True, eq=False)
+class ClusterBlock:
+    """What one block of a clustered reader did with each pixel, kept small.
+
+    Attributes
+    ----------
+    cluster : unsigned integer array of shape (rows, cols)
+        The cluster a pixel belongs to, from 1; 0 where nothing was measured.
+    certainty : float16 array of the same shape
+        Membership in that cluster, 0 to 1; NaN where nothing was measured.
+    rank : uint16 array of the same shape
+        Place in its sequence, 0 first to 65535 last; finer than a float16 of that size.
+    sequence : uint32 array of the same shape
+        Number of the sequence it was read in, from 1; 0 where it was not read.
+    score : float16 array of the same shape
+        By which the pixels of a cluster were ordered, and the kept ones chosen.
+    step : float16 array of the same shape
+        Mean step size of the scan there: how much it took in; NaN where not read.
+    clusters : int
+        How many the network has; some may be empty here.
+    fusion : (float, float)
+        Weights of the spatial and the spectral branch; they add up to 1.
+    temperature : float
+        Of the memberships: small is decided, large is undecided.
+    kept : float
+        Part of the pixels the network was set to read, 0 to 1.
+    moved : float
+        Part of the pixels that were read in another cluster than their best, which was full.
+    """
+
+    cluster: Array
+    certainty: Array
+    rank: Array
+    sequence: Array
+    score: Array
+    step: Array
+    clusters: int
+    fusion: tuple[float, float]
+    temperature: float
+    kept: float = 1.0
+    moved: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClusterField(Overlay):
+    """How a clustered reader grouped and read the pixels, block by block.
+
+    Clusters mean the same in all tiles of a scene, for their centres are the network's;
+    sequences and ranks are those of the tile a pixel was read in.
+
+    Attributes
+    ----------
+    blocks : tuple of ClusterBlock
+    tiles : int
+        In how many tiles the scene was read.
+    """
+
+    blocks: tuple[ClusterBlock, ...] = field(kw_only=True)
+    tiles: int = field(default=1, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise BadInput(f"{self.title} holds no blocks.")
+        for number, block in enumerate(self.blocks, 1):
+            _need(block.cluster, 2, self.title)
+            whole = (block.cluster, block.rank, block.sequence)
+            arrays = (*whole, block.certainty, block.score, block.step)
+            fits = all(a.shape == self.shape for a in arrays) and block.clusters > 0
+            fits = fits and all(np.issubdtype(a.dtype, np.unsignedinteger) for a in whole)
+            fits = fits and len(block.fusion) == 2 and int(block.cluster.max()) <= block.clusters
+            if not fits:
+                raise BadInput(f"{self.title}: the maps of block {number} do not fit each other.")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, cols = self.blocks[0].cluster.shape
+        return int(rows), int(cols)
+
+
+@dataclass(frozen=True, eq=False)
 class Perimeter:
     """One outline with its islands.
 

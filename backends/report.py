@@ -28,7 +28,15 @@ from backends.io.writers.placing import north, pixel_width
 from backends.io.writers.png import blend, encode_png, layer_parts, paint
 from backends.io.writers.tags import SOFTWARE, headline, provenance_lines
 from backends.jobs import Progress
-from backends.overlays import ClassMap, ConceptMaps, Heatmap, MatrixField, Overlay, Perimeters
+from backends.overlays import (
+    ClassMap,
+    ClusterField,
+    ConceptMaps,
+    Heatmap,
+    MatrixField,
+    Overlay,
+    Perimeters,
+)
 from backends.palette import to_rgb
 from backends.scene import Scene
 
@@ -197,7 +205,7 @@ def _picture(
     colors: Mapping[int, str] | None,
     progress: Progress | None,
 ) -> NDArray[np.uint8]:
-    if isinstance(overlay, (ConceptMaps, MatrixField)) or not _has_pixels(overlay):
+    if isinstance(overlay, (ConceptMaps, MatrixField, ClusterField)) or not _has_pixels(overlay):
         background, scale = _scene_picture(scene, recipe, progress)
         size = pixel_width(scene)
         parts = PageParts(

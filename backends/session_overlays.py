@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
-from backends.io.writers.npz import take_array
+from backends.io.writers.npz import CLUSTER_ARRAYS, take_array
 from backends.jobs import Progress
 from backends.overlays import (
     ClassMap,
+    ClusterBlock,
+    ClusterField,
     ConceptMaps,
     GraphOverlay,
     Heatmap,
@@ -26,6 +28,8 @@ from backends.overlays import (
 )
 from backends.session_records import (
     ClassMapRecord,
+    ClusterBlockRecord,
+    ClusterFieldRecord,
     ConceptMapsRecord,
     GraphRecord,
     HeatmapRecord,
@@ -133,6 +137,19 @@ def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
             for entry in overlay.entries
         ]
         return MatrixFieldRecord(**common, group_names=list(overlay.group_names), entries=entries)
+    if isinstance(overlay, ClusterField):
+        blocks = [
+            ClusterBlockRecord(
+                **{name: shelf.add(getattr(block, name)) for name in CLUSTER_ARRAYS},
+                clusters=block.clusters,
+                fusion=list(block.fusion),
+                temperature=block.temperature,
+                kept=block.kept,
+                moved=block.moved,
+            )
+            for block in overlay.blocks
+        ]
+        return ClusterFieldRecord(**common, blocks=blocks, tiles=overlay.tiles)
     if isinstance(overlay, Perimeters):
         return _perimeters_record(overlay, shelf, common)
     if isinstance(overlay, GraphOverlay):
@@ -180,6 +197,23 @@ def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
             for e in record.entries
         )
         return MatrixField(*head, **common, group_names=tuple(record.group_names), entries=entries)
+    if isinstance(record, ClusterFieldRecord):
+        return ClusterField(
+            *head,
+            **common,
+            blocks=tuple(
+                ClusterBlock(
+                    **{name: box.take(getattr(b, name)) for name in CLUSTER_ARRAYS},
+                    clusters=b.clusters,
+                    fusion=(b.fusion[0], b.fusion[1]),
+                    temperature=b.temperature,
+                    kept=b.kept,
+                    moved=b.moved,
+                )
+                for b in record.blocks
+            ),
+            tiles=record.tiles,
+        )
     if isinstance(record, PerimetersRecord):
         outlines = _perimeters(record, box)
         return Perimeters(*head, **common, perimeters=outlines, draft=record.draft)

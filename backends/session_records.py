@@ -155,6 +155,30 @@ class MatrixFieldRecord(OverlayBase):
     entries: Annotated[list[MatrixEntryRecord], Field(max_length=4096)]
 
 
+class ClusterBlockRecord(Record):
+    """What one block of a clustered reader did."""
+
+    cluster: ArrayName
+    certainty: ArrayName
+    rank: ArrayName
+    sequence: ArrayName
+    score: ArrayName
+    step: ArrayName
+    clusters: Annotated[int, Field(ge=1, le=65_535)]
+    fusion: Annotated[list[float], Field(min_length=2, max_length=2)]
+    temperature: float
+    kept: float = 1.0
+    moved: float = 0.0
+
+
+class ClusterFieldRecord(OverlayBase):
+    """How a clustered reader grouped and read the pixels."""
+
+    kind: Literal["ClusterField"] = "ClusterField"
+    blocks: Annotated[list[ClusterBlockRecord], Field(min_length=1, max_length=4096)]
+    tiles: Annotated[int, Field(ge=1)] = 1
+
+
 class PerimeterRecord(Record):
     """One outline: how many points its rings have, the outer one first."""
 
@@ -187,6 +211,7 @@ OverlayRecord = Annotated[
     | HeatmapRecord
     | ConceptMapsRecord
     | MatrixFieldRecord
+    | ClusterFieldRecord
     | PerimetersRecord
     | GraphRecord,
     Field(discriminator="kind"),

@@ -94,10 +94,16 @@ class BlockRecord:
         By which pixels were ordered.
     rank : tensor of shape (pixels,)
         Place in its sequence, 0 to 1; -1 where not read.
+    sequence : int64 tensor of shape (pixels,)
+        Number of its sequence, from 0; -1 where not read.
     step : tensor of shape (pixels,)
         Mean step size of the spatial scan: how much it took in.
     fusion : tensor of shape (2,)
         Weights of the spatial and the spectral branch.
+    kept : float
+        Part of the pixels that the block was set to read.
+    valid : bool tensor of shape (pixels,), optional
+        Pixels with data.
     """
 
     membership: Tensor
@@ -107,6 +113,9 @@ class BlockRecord:
     step: Tensor
     fusion: Tensor
     temperature: float
+    sequence: Tensor
+    kept: float = 1.0
+    valid: Tensor | None = None
 
 
 class SpectralBranch(nn.Module):
@@ -176,6 +185,7 @@ class SpatialBranch(nn.Module):
             "hard": hard,
             "score": score,
             "rank": sequences.rank,
+            "sequence": sequences.sequence,
             "step": step,
         }
         return answer, cluster_loss(features, membership), record
@@ -284,7 +294,8 @@ class CssMamba(PixelNetwork):
             poll()
             if record:
                 heat = float(block.spatial.clusters.temperature)
-                records.append(BlockRecord(**seen, temperature=heat))
+                kept = self.settings.kept
+                records.append(BlockRecord(**seen, temperature=heat, kept=kept, valid=valid))
         self.extra_loss = self.settings.cluster_weight * torch.stack(losses).mean()
         hidden = self.head_in(x)
         return self.head_out(functional.silu(self.head_norm(hidden))), records

@@ -31,12 +31,15 @@ class Sequences:
     cluster : int64 tensor of shape (sequences,)
     rank : float tensor of shape (pixels,)
         Place in its sequence, 0 to 1; -1 for pixels in none.
+    sequence : int64 tensor of shape (pixels,)
+        Its sequence, a row of ``members``; -1 for pixels in none.
     """
 
     members: Tensor
     mask: Tensor
     cluster: Tensor
     rank: Tensor
+    sequence: Tensor
 
 
 class LearnableClusters(nn.Module):
@@ -172,4 +175,6 @@ def make_sequences(
     cluster = torch.repeat_interleave(torch.arange(clusters, device=hard.device), parts)
     rank = torch.full((len(hard),), -1.0, device=hard.device)
     rank[order] = column.float() / mask.sum(1).clamp(min=2).sub(1)[row].float()
-    return Sequences(members, mask, cluster, rank)
+    sequence = torch.full_like(hard, -1)
+    sequence[order] = row
+    return Sequences(members, mask, cluster, rank, sequence)

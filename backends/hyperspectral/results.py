@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backends.jobs import Progress
+from backends.overlays import ClusterField
 from backends.scene import Scene
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def write_results(
     result: ClassifyResult, scene: Scene, folder: Path, *, progress: Progress | None = None
 ) -> list[Path]:
     """Write class map (GeoTIFF, PNG), areas and confusion (CSV), figures (JSON), matrices
-    (NPZ), split (NPZ) and the trained classifier (safetensors).
+    or clusters (NPZ), split (NPZ) and the trained classifier (safetensors).
 
     The folder is filled beside and its files are put in place at the end.
     """
@@ -38,7 +39,8 @@ def write_results(
             request = ExportRequest(scene, "confusion", made)
             names.append(export(request, inner / "confusion.csv", progress=progress).name)
         for overlay in result.overlays[1:]:
-            names.append(export(overlay, inner / "matrices.npz", scene=scene).name)
+            file = "clusters.npz" if isinstance(overlay, ClusterField) else "matrices.npz"
+            names.append(export(overlay, inner / file, scene=scene).name)
         if result.was_trained:
             save_checkpoint(result.checkpoint, inner / "checkpoint.safetensors")
             names.append("checkpoint.safetensors")

@@ -16,11 +16,13 @@ import numpy as np
 
 from backends.errors import BadInput, ClearbandError
 from backends.io.readers import open_scene
-from backends.io.writers.npz import open_archive, take_array
+from backends.io.writers.npz import CLUSTER_ARRAYS, open_archive, take_array
 from backends.io.writers.tags import PREFIX
 from backends.jobs import Progress
 from backends.overlays import (
     ClassMap,
+    ClusterBlock,
+    ClusterField,
     MatrixEntry,
     MatrixField,
     Overlay,
@@ -84,6 +86,8 @@ def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
     with open_archive(path, largest_bytes=largest) as archive:
         members = {name.removesuffix(".npy") for name in archive.namelist()}
         about = _texts(archive, "about")
+        if "block1_cluster" in members:
+            return _clusters(path, archive, members, about, progress)
         groups = _texts(archive, "group_names")
         place = take_array(archive, "placement.npy", largest_bytes=1 << 16)
         entries = []
@@ -108,6 +112,54 @@ def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
         placement=Placement(*(float(v) for v in place)),
         group_names=tuple(groups),
         entries=tuple(entries),
+    )
+    return scene, field
+
+
+def _clusters(
+    path: Path,
+    archive: zipfile.ZipFile,
+    members: set[str],
+    about: list[str],
+    progress: Progress | None,
+) -> tuple[Scene, Overlay]:
+    """Read what `backends.io.writers.npz.write_clusters` wrote."""
+    import psutil
+
+    largest = int(psutil.virtual_memory().available * 0.6)
+
+    def take(name: str) -> Any:
+        return take_array(archive, f"{name}.npy", largest_bytes=largest, progress=progress)
+
+    blocks: list[ClusterBlock] = []
+    place, tiles = take("placement"), take("tiles")
+    while f"block{len(blocks) + 1}_cluster" in members:
+        head = f"block{len(blocks) + 1}_"
+        facts = take(f"{head}facts")
+        if facts.shape != (6,) or not np.isfinite(facts).all() or not 0 < facts[0] < 65_536:
+            raise BadInput(f"{path.name} holds no clusters of Clearband's.", subject=path)
+        blocks.append(
+            ClusterBlock(
+                **{name: take(head + name) for name in CLUSTER_ARRAYS},
+                clusters=int(facts[0]),
+                fusion=(float(facts[1]), float(facts[2])),
+                temperature=float(facts[3]),
+                kept=float(facts[4]),
+                moved=float(facts[5]),
+            )
+        )
+    if place.shape != (4,) or tiles.shape != (1,):
+        raise BadInput(f"{path.name} holds no clusters of Clearband's.", subject=path)
+    known = _json(about[0] if about else "", path)
+    made_by = _from(known.get("provenance"))
+    scene = _scene_of(made_by, blocks[0].cluster.shape[:2], None)
+    field = ClusterField(
+        str(known.get("title", path.stem)),
+        scene.id,
+        made_by,
+        placement=Placement(*(float(v) for v in place)),
+        blocks=tuple(blocks),
+        tiles=int(tiles[0]),
     )
     return scene, field
 

@@ -21,7 +21,7 @@ from backends.io.writers.atomic import replacing
 from backends.io.writers.placing import overlay_georeference, tie_points
 from backends.io.writers.tags import SOFTWARE, provenance_tags
 from backends.jobs import Progress
-from backends.overlays import ClassMap, ConceptMaps, MatrixField, Overlay, ScoreMap
+from backends.overlays import ClassMap, ClusterField, ConceptMaps, MatrixField, Overlay, ScoreMap
 from backends.palette import class_colors, to_rgb
 from backends.scene import Scene
 
@@ -49,7 +49,7 @@ def write_geotiff(
 
     Parameters
     ----------
-    overlay : ClassMap, ScoreMap, Heatmap, ConceptMaps or MatrixField
+    overlay : ClassMap, ScoreMap, Heatmap, ConceptMaps, MatrixField or ClusterField
         A class map becomes uint8 (uint16 above 255) with colour table and 0 as nodata;
         everything else float32 with nodata ``nan``, a band a map.
     scene : Scene
@@ -219,6 +219,11 @@ def _planes(overlay: Overlay) -> Iterator[_Plane]:
                     title = f"layer {entry.layer} {entry.site}: {source} → {target}"
                     part = entry.deviation[:, :, i, j]
                     yield _Plane(title, _rows_of(part, float(entry.static[i, j])), tags)
+    elif isinstance(overlay, ClusterField):
+        for number, block in enumerate(overlay.blocks, 1):
+            for name in ("cluster", "certainty", "rank", "sequence", "score", "step"):
+                tags = {"BLOCK": str(number), "MAP": name}
+                yield _Plane(f"block {number}: {name}", _rows_of(getattr(block, name)), tags)
 
 
 def _rows_of(values: NDArray[Any], plus: float = 0.0) -> Callable[[int, int], NDArray[Any]]:
@@ -233,7 +238,7 @@ def overlay_shape(overlay: Overlay) -> tuple[int, int]:
     """Return rows and columns of an overlay made of pixels."""
     if isinstance(overlay, ClassMap):
         rows, cols = overlay.labels.shape
-    elif isinstance(overlay, MatrixField):
+    elif isinstance(overlay, (MatrixField, ClusterField)):
         rows, cols = overlay.shape
     else:
         rows, cols = overlay.values.shape[-2:]  # type: ignore[attr-defined]

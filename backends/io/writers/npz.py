@@ -24,9 +24,11 @@ from backends.errors import BadInput
 from backends.io.writers.atomic import replacing
 from backends.io.writers.tags import provenance_json
 from backends.jobs import Progress
-from backends.overlays import MatrixField
+from backends.overlays import ClusterField, MatrixField
 
 PIECE_BYTES = 4 << 20
+# What `backends.overlays.ClusterBlock` holds a pixel.
+CLUSTER_ARRAYS = ("cluster", "certainty", "rank", "sequence", "score", "step")
 # Whole numbers and floats; never objects or records. Texts only where asked for.
 _KINDS = "uif"
 _HEADER = re.compile(
@@ -70,6 +72,38 @@ def write_matrices(
         key = f"layer{entry.layer}_{_plain(entry.site)}"
         arrays[f"{key}_static"] = entry.static
         arrays[f"{key}_deviation"] = entry.deviation
+    write_arrays(arrays, path, progress=progress)
+    return Path(path)
+
+
+def write_clusters(
+    overlay: ClusterField, path: str | Path, *, progress: Progress | None = None
+) -> Path:
+    """Write what a clustered reader did as NPZ, readable with ``numpy.load``.
+
+    Keys, for block ``b`` from 1: ``block{b}_`` with ``cluster`` (from 1; 0 no data),
+    ``certainty``, ``rank`` (0 first to 65535 last of its sequence), ``sequence`` (from 1; 0
+    not read), ``score``, ``step``, all (rows, cols), and ``facts`` (clusters, weight of the
+    spatial and of the spectral branch, temperature, part kept, part moved); ``tiles``;
+    ``placement``; ``about`` (JSON: title, provenance).
+
+    Raises
+    ------
+    BadInput
+        The file cannot be written.
+    """
+    place = overlay.placement
+    about = {"title": overlay.title, "provenance": json.loads(provenance_json(overlay.provenance))}
+    arrays: dict[str, NDArray[Any]] = {
+        "tiles": np.array([overlay.tiles]),
+        "placement": np.array([place.row, place.col, place.row_step, place.col_step]),
+        "about": np.array(json.dumps(about, ensure_ascii=False)),
+    }
+    for number, block in enumerate(overlay.blocks, 1):
+        for name in CLUSTER_ARRAYS:
+            arrays[f"block{number}_{name}"] = getattr(block, name)
+        facts = (block.clusters, *block.fusion, block.temperature, block.kept, block.moved)
+        arrays[f"block{number}_facts"] = np.array(facts, np.float64)
     write_arrays(arrays, path, progress=progress)
     return Path(path)
 

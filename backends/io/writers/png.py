@@ -23,7 +23,15 @@ from backends.io.writers.page import ColorBar, LegendEntry, PageParts, compose
 from backends.io.writers.placing import north, pixel_width
 from backends.io.writers.tags import SOFTWARE, headline, provenance_json
 from backends.jobs import Progress
-from backends.overlays import ClassMap, ConceptMaps, Heatmap, MatrixField, Overlay, ScoreMap
+from backends.overlays import (
+    ClassMap,
+    ClusterField,
+    ConceptMaps,
+    Heatmap,
+    MatrixField,
+    Overlay,
+    ScoreMap,
+)
 from backends.palette import class_colors, to_rgb
 from backends.scene import Scene
 
@@ -304,7 +312,7 @@ def _plane_of(overlay: Overlay) -> tuple[NDArray[Any], float | None, str, str]:
     if isinstance(overlay, ScoreMap):
         warm = isinstance(overlay, Heatmap)
         return overlay.values, overlay.centre, overlay.unit, "inferno" if warm else "viridis"
-    if isinstance(overlay, (ConceptMaps, MatrixField)):
+    if isinstance(overlay, (ConceptMaps, MatrixField, ClusterField)):
         raise BadInput(
             f"{overlay.title} is many maps, not one picture.",
             way_out="Lay one of its maps over the image and export that one.",

@@ -14,7 +14,7 @@ from backends.hyperspectral.classify import classify
 from backends.hyperspectral.mapping import map_scene
 from backends.io import open_scene
 from backends.io.labels import open_labels
-from backends.overlays import ClassMap, Provenance, ScoreMap
+from backends.overlays import ClassMap, ClusterField, Provenance
 from backends.simulate import demo_scene
 
 QUICK = {"steps": 60, "pixels_per_step": 512}
@@ -36,13 +36,25 @@ def test_it_learns_and_shows_its_inside(made: Any) -> None:
     first, *inside = result.overlays
     assert isinstance(first, ClassMap)
     assert first.shown
-    assert [type(o) for o in inside] == [ClassMap, ScoreMap, ScoreMap] * 2
-    assert not any(o.shown for o in inside)
-    clusters, order, step = inside[:3]
-    assert clusters.labels.shape == scene.shape[:2]
-    assert set(np.unique(clusters.labels)) <= {0, *clusters.class_names}
-    assert 0 <= np.nanmin(order.values) and np.nanmax(order.values) <= 1  # noqa: PT018
-    assert np.nanmin(step.values) > 0
+    assert [type(o) for o in inside] == [ClusterField]
+    field = inside[0]
+    assert field.shape == scene.shape[:2]
+    assert len(field.blocks) == 2
+    for block in field.blocks:
+        assert block.cluster.min() >= 1
+        assert block.cluster.max() <= block.clusters
+        assert block.sequence.min() >= 1  # everything was read
+        assert 0 <= block.certainty.min() and block.certainty.max() <= 1  # noqa: PT018
+        assert block.step.min() > 0
+        assert sum(block.fusion) == pytest.approx(1)
+        assert 0.02 <= block.temperature <= 1
+        # a sequence lies in one cluster, and its ranks rise with the score
+        for number in np.unique(block.sequence)[:6]:
+            mine = block.sequence == number
+            assert len(np.unique(block.cluster[mine])) == 1
+            score = block.score[mine][np.argsort(block.rank[mine])].astype(float)
+            assert (np.diff(score) >= 0).all()
+            assert len(np.unique(block.rank[mine])) == mine.sum()
     assert any("Weights of the branches" in note for note in result.notes)
 
 
@@ -65,6 +77,54 @@ def test_a_checkpoint_that_does_not_fit_is_refused(made: Any, tmp_path: Path) ->
     save_checkpoint(replace(result.checkpoint, settings=plan), path)
     with pytest.raises(BadInput, match="is no checkpoint"):
         classify(scene, None, "css_mamba", checkpoint=path)
+
+
+def test_kept_pixels_and_their_clusters(made: Any) -> None:
+    scene, labels, _ = made
+    result = classify(scene, labels, "css_mamba", settings={**QUICK, "kept": 0.5})
+    block = result.overlays[1].blocks[0]
+    assert block.kept == 0.5
+    read = block.sequence > 0
+    assert read.mean() == pytest.approx(0.5, abs=0.001)
+    assert (block.cluster > 0).all()  # left out of the reading, not of the clusters
+    assert np.isnan(block.step[~read]).all()
+    assert np.median(block.score[read]) > np.median(block.score[~read])
+
+
+def test_tiles_share_clusters_not_sequences(made: Any) -> None:
+    from backends.hyperspectral.mapping import network_of
+    from backends.hyperspectral.prediction import predict_scene
+
+    scene, _labels, result = made
+    stretch = result.checkpoint.stretch
+    found = predict_scene(
+        network_of(result.checkpoint), scene, stretch, stretch.bands, tile_pixels=1600
+    )
+    field = found.inside.overlays(scene, Provenance("css_mamba"), "css_mamba", {})[0]
+    assert field.tiles > 1
+    assert any(f"{field.tiles} tiles" in note for note in found.inside.notes())
+    whole, tiled = result.overlays[1].blocks[0], field.blocks[0]
+    assert (whole.cluster == tiled.cluster).mean() > 0.5  # the same centres
+    top, bottom = tiled.sequence[:8, :8], tiled.sequence[-8:, -8:]
+    assert not set(np.unique(top)) & set(np.unique(bottom))
+
+
+def test_results_on_disk_hold_the_clusters(made: Any, tmp_path: Path) -> None:
+    from backends.hyperspectral.results import write_results
+    from backends.io.overlay_files import read_result
+
+    scene, _labels, result = made
+    names = {path.name for path in write_results(result, scene, tmp_path / "out")}
+    assert "clusters.npz" in names
+    again, field = read_result(tmp_path / "out" / "clusters.npz")
+    again.close()
+    assert isinstance(field, ClusterField)
+    before = result.overlays[1]
+    assert field.title == before.title
+    for one, two in zip(before.blocks, field.blocks, strict=True):
+        for name in ("cluster", "certainty", "rank", "sequence", "score", "step"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+        assert (one.fusion, one.kept, one.moved) == (two.fusion, two.kept, two.moved)
 
 
 def test_same_seed_same_map(made: Any) -> None:

@@ -1,0 +1,103 @@
+"""Maps of a cluster field to lay over the scene, made when they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.cluster_analysis import HOPS, ReadingPath
+from backends.errors import WrongUse
+from backends.overlays import ClassMap, ClusterBlock, ClusterField, GraphOverlay, Overlay, ScoreMap
+
+MAPS = {
+    "clusters": "Clusters",
+    "certainty": "Certainty",
+    "order": "Reading order",
+    "step": "Step size",
+    "score": "Score",
+    "kept": "Kept pixels",
+}
+KEPT_NAMES = {1: "Kept", 2: "Passed over"}
+
+
+def cluster_names(block: ClusterBlock) -> dict[int, str]:
+    """Return the names of a block's clusters by number."""
+    return {k: f"Cluster {k}" for k in range(1, block.clusters + 1)}
+
+
+def order_of(block: ClusterBlock) -> NDArray[np.float32]:
+    """Return each pixel's place in its sequence, 0 to 1; NaN where it was not read."""
+    rank = block.rank.astype(np.float32) / 65535
+    return np.where(block.sequence > 0, rank, np.float32(np.nan)).astype(np.float32)
+
+
+def block_map(
+    field: ClusterField, number: int, what: str, kept: NDArray[np.bool_] | None = None
+) -> Overlay:
+    """Return one map of a block as an overlay.
+
+    It keeps one identity a field, so that choosing another map replaces it.
+
+    Parameters
+    ----------
+    number : int
+        Of the block, from 1.
+    what : str
+        A key of `MAPS`.
+    kept : bool array of shape (rows, cols), optional
+        For ``"kept"``: pixels that would be read; default those that were.
+    """
+    block = field.blocks[number - 1]
+    if what not in MAPS:
+        raise WrongUse(f"There is no map called {what}.", way_out=f"Use one of: {', '.join(MAPS)}.")
+    head = (f"{MAPS[what]}, block {number}", field.scene_id, field.provenance)
+    common: dict[str, Any] = {"placement": field.placement, "id": f"{field.id}-map"}
+    if what == "clusters":
+        sure = np.nan_to_num(block.certainty.astype(np.float32))
+        names = cluster_names(block)
+        return ClassMap(*head, **common, labels=block.cluster, class_names=names, confidence=sure)
+    if what == "kept":
+        mask = block.sequence > 0 if kept is None else kept
+        labels = np.where(block.cluster > 0, np.where(mask, 1, 2), 0).astype(np.uint8)
+        return ClassMap(*head, **common, labels=labels, class_names=KEPT_NAMES)
+    values, unit = {
+        "certainty": (block.certainty, "membership in its cluster, 0 to 1"),
+        "order": (order_of(block), "place in its sequence, 0 first to 1 last"),
+        "step": (block.step, "small: passed over; large: taken in"),
+        "score": (block.score, "low is read first, high last"),
+    }[what]
+    return ScoreMap(*head, **common, values=values.astype(np.float32), unit=unit)
+
+
+def path_overlay(field: ClusterField, path: ReadingPath, first: int = 0) -> GraphOverlay:
+    """Return up to `HOPS` hops of a path, beginning at place ``first``, as lines."""
+    points = _scene_pixels(field, path.points[first : first + HOPS + 1])
+    hops = np.arange(max(0, len(points) - 1))
+    return GraphOverlay(
+        f"Path of cluster {path.cluster}",
+        field.scene_id,
+        field.provenance,
+        id=f"{field.id}-path",
+        nodes=points,
+        edges=np.column_stack([hops, hops + 1]),
+    )
+
+
+def point_overlay(field: ClusterField, path: ReadingPath, at: int) -> GraphOverlay:
+    """Return the pixel that is read at a place of a path, as a point."""
+    return GraphOverlay(
+        f"Now read in cluster {path.cluster}",
+        field.scene_id,
+        field.provenance,
+        id=f"{field.id}-now",
+        nodes=_scene_pixels(field, path.points[at : at + 1]),
+        edges=np.empty((0, 2), np.int64),
+    )
+
+
+def _scene_pixels(field: ClusterField, points: NDArray[np.int64]) -> NDArray[np.float64]:
+    place = field.placement
+    steps = np.array([place.row_step, place.col_step])
+    return np.asarray(points * steps + np.array([place.row, place.col]), np.float64)
