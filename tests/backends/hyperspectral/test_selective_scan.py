@@ -1,0 +1,200 @@
+"""The scan: three ways, one answer; weights as in mamba-ssm; its kernel only where it is right."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor
+
+from backends.hyperspectral import selective_scan
+from backends.hyperspectral.selective_scan import (
+    Mamba,
+    fused_scan,
+    fused_status,
+    scan_blocked,
+    scan_chunked,
+    scan_loop,
+    softplus,
+)
+
+
+def given(length: int, batch: int = 2) -> list[Tensor]:
+    made = torch.Generator().manual_seed(length)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=made)
+
+    x, delta = normal(batch, length, 6), torch.rand(batch, length, 6, generator=made)
+    a = -torch.rand(6, 4, generator=made) - 0.1
+    values = (x, delta, a, normal(batch, length, 4), normal(batch, length, 4))
+    return [v.requires_grad_() for v in values]
+
+
+def run(scan: Callable[..., Tensor], values: list[Tensor]) -> list[Tensor]:
+    out = scan(*values)
+    weight = torch.linspace(-1, 1, out.numel()).view(out.shape)
+    return [out.detach(), *torch.autograd.grad((out * weight).sum(), values)]
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 65])
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+@pytest.mark.parametrize("kept", [True, False])
+def test_scans_are_equal_in_single_precision(
+    length: int, chunk: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selective_scan, "BLOCK_STEPS", chunk)
+    monkeypatch.setattr(selective_scan, "KEPT_ELEMENTS", 1 << 23 if kept else 0)
+    truth = run(scan_loop, given(length))
+    for scan in (lambda *v: scan_chunked(*v, chunk=chunk), scan_blocked):
+        for mine, theirs in zip(run(scan, given(length)), truth, strict=True):
+            torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_batches_cut_in_pieces_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = run(scan_loop, given(20, batch=7))
+    monkeypatch.setattr(selective_scan, "BLOCK_ELEMENTS", 1000)
+    for mine, theirs in zip(run(scan_blocked, given(20, batch=7)), truth, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_groups_that_run_again_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    block = Mamba(8, 4)
+    u = torch.randn(5, 9, 8)
+
+    def answers() -> list[Tensor]:
+        block.zero_grad()
+        seen: list[Tensor] = []
+        mine = u.clone().requires_grad_()
+        out = block(mine, seen)
+        (out * torch.linspace(0, 1, 8)).sum().backward()
+        return [out.detach(), torch.cat(seen), mine.grad, *(p.grad for p in block.parameters())]
+
+    at_once = answers()
+    monkeypatch.setattr(selective_scan, "LARGE_TOKENS", 0)
+    monkeypatch.setattr(selective_scan, "GROUP_TOKENS", 18)
+    for mine, theirs in zip(answers(), at_once, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scan", ["loop", "blocked", "chunked"])
+def test_causal_and_padding_at_the_end_is_harmless(scan: str) -> None:
+    torch.manual_seed(0)
+    block = Mamba(8, 4, scan=scan).eval()
+    u = torch.randn(2, 70, 8)
+    changed = u.clone()
+    changed[:, 40:] += 1
+    padded = torch.cat([u, torch.zeros(2, 30, 8)], dim=1)
+    with torch.no_grad():
+        before, after, longer = block(u), block(changed), block(padded)
+    torch.testing.assert_close(after[:, :40], before[:, :40])
+    torch.testing.assert_close(longer[:, :70], before)
+    assert float((after[:, 40:] - before[:, 40:]).abs().max()) > 1e-4
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 30])
+def test_own_convolution_and_softplus_equal_those_of_torch(length: int) -> None:
+    torch.manual_seed(length)
+    block = Mamba(4, 4)
+    x = torch.randn(2, length, 8, dtype=torch.float64, requires_grad=True)
+    block.double()
+    ours = block._causal(x)
+    theirs = block.conv1d(x.transpose(1, 2))[..., :length].transpose(1, 2)
+    torch.testing.assert_close(ours, theirs)
+    wanted = (x, block.conv1d.weight, block.conv1d.bias)
+    weight = torch.randn_like(ours)
+    for mine, other in zip(
+        torch.autograd.grad((ours * weight).sum(), wanted),
+        torch.autograd.grad((theirs * weight).sum(), wanted),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, other)
+    wide = torch.tensor([-80.0, -3, 0, 3, 80], requires_grad=True)
+    torch.testing.assert_close(softplus(wide), torch.nn.functional.softplus(wide))
+    torch.testing.assert_close(
+        torch.autograd.grad(softplus(wide).sum(), wide)[0], torch.sigmoid(wide)
+    )
+
+
+@pytest.mark.parametrize(("width", "weights"), [(32, 9_920), (128, 116_480), (320, 675_200)])
+def test_names_and_counts_as_in_mamba_ssm(width: int, weights: int) -> None:
+    block = Mamba(width)
+    inner, rank = 2 * width, -(-width // 16)
+    shapes = {name: tuple(value.shape) for name, value in block.state_dict().items()}
+    assert shapes == {
+        "A_log": (inner, 16),
+        "D": (inner,),
+        "in_proj.weight": (2 * inner, width),
+        "conv1d.weight": (inner, 1, 4),
+        "conv1d.bias": (inner,),
+        "x_proj.weight": (rank + 32, inner),
+        "dt_proj.weight": (inner, rank),
+        "dt_proj.bias": (inner,),
+        "out_proj.weight": (width, inner),
+    }
+    assert sum(p.numel() for p in block.parameters()) == weights
+
+
+@pytest.fixture
+def probe_anew() -> Iterator[None]:
+    """Ask for the kernel again, before and after."""
+    selective_scan._probe.cache_clear()
+    yield
+    selective_scan._probe.cache_clear()
+
+
+def _installed(monkeypatch: pytest.MonkeyPatch, error: float) -> None:
+    """Pretend that mamba-ssm is installed, its kernel off by ``error``."""
+
+    def selective_scan_fn(u: Tensor, delta: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        swapped = [v.transpose(1, 2) for v in (u, delta, b, c)]
+        out = scan_loop(swapped[0], swapped[1], a, swapped[2], swapped[3])
+        return out.transpose(1, 2) + error
+
+    interface = types.ModuleType("mamba_ssm.ops.selective_scan_interface")
+    interface.selective_scan_fn = selective_scan_fn  # type: ignore[attr-defined]
+    for name in ("selective_scan_cuda", "mamba_ssm", "mamba_ssm.ops"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "mamba_ssm.ops.selective_scan_interface", interface)
+
+
+@pytest.mark.usefixtures("probe_anew")
+def test_fused_kernel_is_used_where_it_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    _installed(monkeypatch, 1e-5)
+    scan = fused_scan()
+    assert scan is not None
+    assert "is used" in fused_status()
+    values = given(10)
+    torch.testing.assert_close(scan(*values), scan_loop(*values), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("probe_anew")
+def test_fused_kernel_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    _installed(monkeypatch, 0.01)
+    assert fused_scan() is None
+    assert "differs from ours by 0.01" in fused_status()
+
+
+@pytest.mark.usefixtures("probe_anew")
+def test_without_the_kernel_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "selective_scan_cuda", None)
+    assert fused_scan() is None
+    assert "plain PyTorch" in fused_status()
+
+
+def test_runs_where_mamba_ssm_and_triton_cannot_be_imported() -> None:
+    code = (
+        "import sys\n"
+        "for name in ('mamba_ssm', 'triton', 'selective_scan_cuda'): sys.modules[name] = None\n"
+        "import torch\n"
+        "from backends.hyperspectral import css_mamba, es_mhc, networks\n"
+        "from backends.hyperspectral.selective_scan import Mamba\n"
+        "print(tuple(Mamba(8, 4)(torch.zeros(1, 5, 8)).shape))\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "(1, 5, 8)"
