@@ -25,6 +25,7 @@ from backends.hyperspectral.networks import (
     LARGEST_WIDTH,
     MOST_LAYERS,
     Arrays,
+    Known,
     PixelNetwork,
     go_on,
 )
@@ -36,6 +37,7 @@ from backends.hyperspectral.pixel_clusters import (
     make_sequences,
 )
 from backends.hyperspectral.selective_scan import Mamba
+from backends.hyperspectral.spectral_front import SpectralFront, disagreement, whitening_of
 
 SEQUENCES_AT_ONCE = 16
 
@@ -62,6 +64,11 @@ class CssSettings:
         Of the cluster loss.
     context : int
         Side of the square whose mean spectrum joins the pixel's own; odd, 1 = none.
+    components : int
+        Of the whitened spectra that it reads, see `SpectralFront`; 0 reads stretched bands and
+        lets the network stand alone.
+    agreement : float
+        Weight of the loss that keeps the network near what the spectrum alone says.
     """
 
     width: int = 32
@@ -75,6 +82,8 @@ class CssSettings:
     cluster_weight: float = 0.1
     context: int = 5
     dropout: float = 0.1
+    components: int = 50
+    agreement: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -261,7 +270,9 @@ class CssMamba(PixelNetwork):
                 way_out="Choose another width or number of tokens.",
             )
         self.settings, self.context = settings, settings.context
-        inputs = bands * (2 if settings.context > 1 else 1)
+        read = min(settings.components, bands) or bands
+        self.front = SpectralFront(bands, read, classes) if settings.components else None
+        inputs = read * (2 if settings.context > 1 else 1)
         self.embed = nn.Linear(inputs, settings.width)
         self.embed_norm = nn.GroupNorm(4, settings.width)
         count = settings.clusters or min(64, max(8, 2 * classes))
@@ -281,12 +292,14 @@ class CssMamba(PixelNetwork):
         poll: Callable[[], None] = go_on,
     ) -> tuple[Tensor, list[BlockRecord]]:
         """Classify pixels together, see `PixelNetwork`; the records are `BlockRecord`."""
-        values = spectra
-        if self.settings.context > 1:
-            if around is None:
-                raise ValueError("context > 1 needs the spectra around")
-            values = torch.cat([spectra, around], dim=1)
-        x = functional.silu(self.embed_norm(self.embed(2 * values - 1)))
+        if self.settings.context > 1 and around is None:
+            raise ValueError("context > 1 needs the spectra around")
+        read = [spectra] if around is None else [spectra, around]
+        if self.front is not None:
+            read = [self.front(part) for part in read]
+        else:
+            read = [2 * part - 1 for part in read]
+        x = functional.silu(self.embed_norm(self.embed(torch.cat(read, dim=1))))
         losses, records = [], []
         for block in self.blocks:
             x, loss, seen = block(x, valid, poll)
@@ -297,8 +310,21 @@ class CssMamba(PixelNetwork):
                 kept = self.settings.kept
                 records.append(BlockRecord(**seen, temperature=heat, kept=kept, valid=valid))
         self.extra_loss = self.settings.cluster_weight * torch.stack(losses).mean()
-        hidden = self.head_in(x)
-        return self.head_out(functional.silu(self.head_norm(hidden))), records
+        logits = self.head_out(functional.silu(self.head_norm(self.head_in(x))))
+        if self.front is not None:
+            spectral = self.front.logits(read[-1])
+            logits = logits + spectral
+            loss = disagreement(logits, spectral)
+            self.extra_loss = self.extra_loss + self.settings.agreement * loss
+        return logits, records
+
+    def prepare(self, known: Known) -> None:
+        """Fit the front; from then on the network begins with what the spectrum alone says."""
+        if self.front is None:
+            return
+        self.front.take(whitening_of(known, self.front))
+        nn.init.zeros_(self.head_out.weight)
+        nn.init.zeros_(self.head_out.bias)
 
     def after_step(self) -> None:
         """Revive dead clusters; called after each step of the optimiser."""
@@ -322,7 +348,10 @@ def rebuilt(settings: CssSettings, arrays: Arrays, bands: int, classes: int) -> 
     blocks, states = settings.blocks, settings.d_state
     if not (0 < blocks <= MOST_LAYERS and 0 < states <= LARGEST_STATES and width <= LARGEST_WIDTH):
         raise ValueError("settings")
+    # Checkpoints from before there was a front have none.
+    read = arrays["front.weight"].shape[1] if "front.weight" in arrays else 0
     per_band = 2 if settings.context > 1 else 1
-    if settings.width != width or inputs != per_band * bands or settings.tokens > width:
+    wanted = per_band * (read or bands)
+    if settings.width != width or inputs != wanted or settings.tokens > width:
         raise ValueError("width")
-    return CssMamba(bands, classes, replace(settings, clusters=clusters))
+    return CssMamba(bands, classes, replace(settings, clusters=clusters, components=read))

@@ -152,8 +152,9 @@ def _fit_network(
 ) -> Answer:
     import torch
 
-    from backends.hyperspectral.networks import build, settings_of
+    from backends.hyperspectral.networks import Known, build, settings_of
     from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
+    from backends.hyperspectral.whitening import local_covariance
 
     shape, left = _take(settings_of(model_id), settings)
     training, left = _take(TrainingSettings, left)
@@ -178,6 +179,14 @@ def _fit_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(split.seed)
         made = build(model_id, stretch, int(target.max()) + 1, shape)
+        made.network.prepare(
+            Known(
+                found.take(at["train"]),
+                shown[at["train"]],
+                found.take(np.flatnonzero(found.valid)),
+                lambda: local_covariance(scene, stretch, progress),
+            )
+        )
         network = made.network.to(device)
         curve = train_network(
             network,

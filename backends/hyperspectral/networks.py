@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backends.errors import WrongUse
+from backends.hyperspectral.features import PixelFeatures
 from backends.hyperspectral.normalise import BandStretch
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -28,6 +29,27 @@ MOST_LAYERS = 64
 
 def go_on() -> None:
     """Ask for nothing: who has no cancel button."""
+
+
+class Known(NamedTuple):
+    """What a network may look at before its training begins.
+
+    Attributes
+    ----------
+    taught : PixelFeatures
+        Training pixels.
+    target : int64 array of shape (taught,)
+        Their classes, from 0.
+    anywhere : PixelFeatures
+        Pixels of the scene, without labels.
+    local : callable
+        Gives the covariance between neighbouring pixels, see `whitening.local_covariance`.
+    """
+
+    taught: PixelFeatures
+    target: NDArray[np.int64]
+    anywhere: PixelFeatures
+    local: Callable[[], NDArray[np.float64]]
 
 
 class PixelNetwork(nn.Module):
@@ -55,6 +77,9 @@ class PixelNetwork(nn.Module):
     def class_count(self) -> int:
         """Number of classes."""
         return int(self.head_out.out_features)
+
+    def prepare(self, known: Known) -> None:
+        """Take what needs no gradient from training pixels and scene; called once, before."""
 
     def after_step(self) -> None:
         """Do what has to be done after each step of the optimiser."""
