@@ -143,7 +143,7 @@ def downloads() -> tuple[Sample, ...]:
             partial(_literature, scene),
             None if scene.label_options is None else partial(_path, scene),
             scene.label_options or {},
-            f"downloads {scene.bytes / 1e6:.1f} MB, {scene.licence}",
+            scene.terms,
         )
         for scene in literature()
     )
@@ -156,7 +156,7 @@ def _literature(scene: LiteratureScene, progress: Progress) -> Scene:
 
 
 def _path(scene: LiteratureScene) -> Path:
-    return scene.path
+    return scene.label_path
 
 
 def sample(sample_id: str) -> Sample:

@@ -1,7 +1,8 @@
 """Scenes of the literature: listed with licence and size, downloaded only when asked for.
 
 pooch fetches each from where its authors put it, checks it against the checksum that
-is written down here, and keeps it in the user's cache.
+is written down here, and keeps it in the user's cache. Of some files no checksum was known
+to us: theirs is written down at the first download, and from then on it has to be that one.
 """
 
 from __future__ import annotations
@@ -32,10 +33,15 @@ class LiteratureScene:
     source, licence : str
         Whose it is, and under which terms.
     bytes : int
-        Size of the download.
-    sha256 : str
+        Size of the download; about, where no checksum is known. 0 = has to be fetched by hand.
+    sha256, label_sha256 : str
+        Empty = not known to us, see above.
     options, label_options : mapping
-        How the file opens as a scene, and as labels where it holds some.
+        How the file opens as a scene, and as labels where there are some.
+    label_url : str
+        Of the labels, where they are a file of their own.
+    page : str
+        Where a person gets it, when no program may.
     """
 
     id: str
@@ -49,11 +55,29 @@ class LiteratureScene:
     sha256: str
     options: Mapping[str, Any] = field(default_factory=dict)
     label_options: Mapping[str, Any] | None = None
+    label_url: str = ""
+    label_sha256: str = ""
+    page: str = ""
 
     @property
     def path(self) -> Path:
         """Where it lies once it was downloaded."""
-        return _folder() / f"{self.id}{Path(self.url).suffix}"
+        return _folder() / f"{self.id}{Path(self.url).suffix or '.mat'}"
+
+    @property
+    def label_path(self) -> Path:
+        """Where its labels lie; the same file where they are in it."""
+        has_own = bool(self.label_url) or not self.url
+        return self.path.with_name(f"{self.id}_labels.mat") if has_own else self.path
+
+    @property
+    def terms(self) -> str:
+        """What a person should know before asking for it."""
+        if not self.url:
+            return f"to be fetched by hand, {self.licence}"
+        size = f"{self.bytes / 1e6:.1f} MB" if self.sha256 else f"about {self.bytes / 1e6:.0f} MB"
+        unchecked = "" if self.sha256 else "; checksum not known to us before the first download"
+        return f"downloads {size}, {self.licence}{unchecked}"
 
     @property
     def is_here(self) -> bool:
@@ -77,37 +101,62 @@ def fetch(scene: LiteratureScene, progress: Progress | None = None) -> Path:
     BadInput
         What came is not what the checksum says.
     """
+    progress = progress or Progress()
+    if not scene.url:
+        if scene.is_here and scene.label_path.is_file():
+            return scene.path
+        raise MissingCapability(
+            f"{scene.title} is given out only to people who register: {scene.page}",
+            way_out=f"Put its image as {scene.path.name} and its labels as "
+            f"{scene.label_path.name} into {scene.path.parent}.",
+        )
+    if scene.label_url:
+        labels = scene.label_path
+        title = f"Labels of {scene.title}"
+        _fetch(scene.label_url, labels, scene.label_sha256, 1 << 20, title, progress)
+    _fetch(scene.url, scene.path, scene.sha256, scene.bytes, scene.title, progress)
+    return scene.path
+
+
+def _fetch(url: str, path: Path, sha256: str, size: int, title: str, progress: Progress) -> None:
+    """Download a file unless the right one is here."""
     import pooch
     import requests
 
-    progress = progress or Progress()
-    if scene.is_here and pooch.file_hash(str(scene.path)) == scene.sha256:
-        return scene.path
-    progress.start(scene.bytes, "bytes", f"Downloading {scene.title}")
+    from backends.io.writers.atomic import write_text
+
+    pinned = path.with_name(f"{path.name}.sha256")
+    expected = sha256 or (pinned.read_text("ascii").strip() if pinned.is_file() else "")
+    if path.is_file() and not expected:  # the user put it there
+        write_text(pinned, pooch.file_hash(str(path)) + "\n")
+        return
+    if path.is_file() and pooch.file_hash(str(path)) == expected:
+        return
+    progress.start(size, "bytes", f"Downloading {title}")
     pooch.get_logger().setLevel("WARNING")
-    downloader = pooch.HTTPDownloader(progressbar=_Bar(progress, scene.bytes), timeout=PATIENCE_S)
+    downloader = pooch.HTTPDownloader(progressbar=_Bar(progress, size), timeout=PATIENCE_S)
     try:
         pooch.retrieve(
-            scene.url,
-            scene.sha256,
-            fname=scene.path.name,
-            path=scene.path.parent,
-            downloader=downloader,
+            url, expected or None, fname=path.name, path=path.parent, downloader=downloader
         )
     except ValueError as error:  # pooch: the hash does not fit
         raise BadInput(
-            f"What was downloaded as {scene.title} is not the file that was published.",
-            subject=scene.path,
-            way_out="Try again later; nothing of it was kept.",
+            f"What was downloaded as {title} is not the file that was "
+            + ("published." if sha256 else "downloaded here before."),
+            subject=path,
+            way_out="Try again later; nothing of it was kept."
+            if sha256
+            else f"Delete {pinned} if the new one is to be trusted; nothing of it was kept.",
             details=str(error),
         ) from error
     except (requests.RequestException, OSError) as error:
         raise MissingCapability(
-            f"{scene.title} could not be downloaded: the network or its server is out of reach.",
+            f"{title} could not be downloaded: the network or its server is out of reach.",
             way_out="Go online and try again, or open a sample that needs no network.",
             details=repr(error),
         ) from error
-    return scene.path
+    if not expected:
+        write_text(pinned, pooch.file_hash(str(path)) + "\n")
 
 
 def open_literature(scene: LiteratureScene, progress: Progress | None = None) -> Scene:
