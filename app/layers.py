@@ -94,7 +94,9 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
         old_low, old_high = layer.contrast_limits_range
         layer.contrast_limits_range = (min(old_low, low), max(old_high, high))
         layer.contrast_limits = (low, high)
-    elif isinstance(overlay, GraphOverlay) and not overlay.node_names and not len(overlay.edges):
+    elif isinstance(overlay, GraphOverlay) and len(before.edges) and len(overlay.edges):
+        layer.data = _hops(overlay)
+    elif isinstance(overlay, GraphOverlay) and not len(before.edges) and not len(overlay.edges):
         layer.data = overlay.nodes  # a point that moves keeps its layer
     else:
         return False
@@ -323,18 +325,17 @@ def _graph(overlay: GraphOverlay, frame: Frame, choice: int) -> list[Any]:
     layers: list[Any] = []
     width = _line_width([overlay.nodes]) if len(overlay.nodes) > 1 else 1.0
     if len(overlay.edges):
-        start = overlay.nodes[overlay.edges[:, 0]]
-        reach = overlay.nodes[overlay.edges[:, 1]] - start
         lines = Vectors(
-            np.stack([start, reach], axis=1),
+            _hops(overlay),
             name=f"{overlay.title}: lines",
-            edge_width=width,
+            edge_width=width if overlay.node_names else 0.3 * width,
             edge_color="#DDDDDD",
             vector_style="line",
             **place,
         )
         layers.append(lines)
-    if len(overlay.nodes):
+    # Lines between points without names are a path: dots would only hide it.
+    if len(overlay.nodes) and (overlay.node_names or not len(overlay.edges)):
         text = {"string": list(overlay.node_names), "color": "white", "size": 10}
         points = Points(
             overlay.nodes,
@@ -348,6 +349,12 @@ def _graph(overlay: GraphOverlay, frame: Frame, choice: int) -> list[Any]:
         points.editable = False
         layers.append(points)
     return layers
+
+
+def _hops(overlay: GraphOverlay) -> NDArray[np.float64]:
+    """Return the lines of a graph as napari's vectors: start and reach, (edges, 2, 2)."""
+    start = overlay.nodes[overlay.edges[:, 0]]
+    return np.stack([start, overlay.nodes[overlay.edges[:, 1]] - start], axis=1)
 
 
 def _nothing(overlay: Overlay, frame: Frame, choice: int) -> list[Any]:

@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "models",
     "classify",
+    "whitebox",
     "export",
     "tour",
     "doctor",

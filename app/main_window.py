@@ -299,9 +299,9 @@ class ClearbandWindow(QObject):
             self.show_dock(dock_id)
 
     def _click_pins(self) -> bool:
-        """A click pins while spectra are on the desk and no matrix is being looked at."""
-        matrices = self.docks.get("matrices")
-        front = matrices is not None and not matrices.visibleRegion().isEmpty()
+        """A click pins while spectra are on the desk and no white box is being looked at."""
+        inner = (self.docks.get(dock_id) for dock_id in ("matrices", "clusters"))
+        front = any(dock is not None and not dock.visibleRegion().isEmpty() for dock in inner)
         return self.dock_is_shown("spectrum") and not front
 
     def _keep_layout(self) -> None:

@@ -102,9 +102,12 @@ class OverlayLayers:
         choice = row.choice if row else 0
         old = self._layers.get(overlay.id, [])
         if not conversion.update_layers(old, overlay, choice):
+            # What lies above it stays above.
+            at = self.stage.place(scene.id, old[0]) if old else None
             for layer in old:
                 self.stage.remove(scene.id, layer)
-            self._put(scene, overlay, conversion.to_layers(overlay, self.stage.frame(scene)))
+            made = conversion.to_layers(overlay, self.stage.frame(scene))
+            self._put(scene, overlay, made, at)
         self.board.put(scene.id, self._row(overlay, row))
         self._apply(scene.id, overlay.id)
         self._compute_legend(overlay)
@@ -114,10 +117,10 @@ class OverlayLayers:
             self.stage.remove(overlay.scene_id, layer)
         self.board.take(overlay.scene_id, overlay.id)
 
-    def _put(self, scene: Scene, overlay: Overlay, made: list[Any]) -> None:
+    def _put(self, scene: Scene, overlay: Overlay, made: list[Any], at: int | None = None) -> None:
         self._layers[overlay.id] = made
-        for layer in made:
-            self.stage.add(scene, layer, Rank.OVERLAY)
+        for number, layer in enumerate(made):
+            self.stage.add(scene, layer, Rank.OVERLAY, None if at is None else at + number)
             # napari's own list may hide it or fade it, too.
             layer.events.visible.connect(lambda event, o=overlay: self._from_canvas(o, event))
             layer.events.opacity.connect(lambda event, o=overlay: self._from_canvas(o, event))
@@ -159,7 +162,11 @@ class OverlayLayers:
         self._following = True
         try:
             for layer in self._layers.get(row_id, []):
-                layer.visible, layer.opacity = row.visible, row.opacity
+                # napari draws anew even when nothing changes.
+                if layer.visible != row.visible:
+                    layer.visible = row.visible
+                if layer.opacity != row.opacity:
+                    layer.opacity = row.opacity
         finally:
             self._following = False
 

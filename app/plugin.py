@@ -267,6 +267,11 @@ def matrices_dock() -> QWidget:
     return _dock("matrices")
 
 
+def clusters_dock() -> QWidget:
+    """Return the clusters dock."""
+    return _dock("clusters")
+
+
 def jobs_dock() -> QWidget:
     """Return the jobs dock."""
     return _dock("jobs")

@@ -60,13 +60,18 @@ class Stage:
             self.frames[scene.id] = frame_of(scene)
         return self.frames[scene.id]
 
-    def add(self, scene: Scene, layer: Any, rank: int) -> None:
-        """Give a scene a layer, above those of lower and equal rank."""
+    def add(self, scene: Scene, layer: Any, rank: int, at: int | None = None) -> None:
+        """Give a scene a layer, above those of lower and equal rank or at a place among them."""
         mine = self._sets.setdefault(scene.id, _Set(self.frame(scene)))
-        at = sum(1 for other, _ in mine.layers if other <= rank)
-        mine.layers.insert(at, (rank, layer))
+        top = sum(1 for other, _ in mine.layers if other <= rank)
+        mine.layers.insert(top if at is None else min(at, top), (rank, layer))
         if self._shown == scene.id:
-            self._insert(layer, rank)
+            self._insert(layer)
+
+    def place(self, scene_id: str, layer: Any) -> int | None:
+        """Return where a layer stands among those of a scene, 0 lowest."""
+        layers = self.layers(scene_id)
+        return next((i for i, found in enumerate(layers) if found is layer), None)
 
     def remove(self, scene_id: str, layer: Any) -> None:
         """Take a layer away from a scene."""
@@ -94,8 +99,8 @@ class Stage:
         now = self._sets.get(scene_id or "")
         if now is None:
             return
-        for rank, layer in now.layers:
-            self._insert(layer, rank)
+        for _, layer in now.layers:
+            self._insert(layer)
         if now.camera is not None:
             camera = self.viewer.scene.camera
             camera.center, camera.zoom = now.camera
@@ -126,9 +131,10 @@ class Stage:
         mine = self._sets.get(self._shown or "")
         return [] if mine is None else mine.layers
 
-    def _insert(self, layer: Any, rank: int) -> None:
-        below = {id(found) for other, found in self._ranked() if other <= rank}
-        below.discard(id(layer))
+    def _insert(self, layer: Any) -> None:
+        ranked = [found for _, found in self._ranked()]
+        here = next(i for i, found in enumerate(ranked) if found is layer)
+        below = {id(found) for found in ranked[:here]}
         on_canvas = list(self.viewer.layers)
         at = 0
         for index, found in enumerate(on_canvas):

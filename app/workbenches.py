@@ -48,6 +48,7 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
     DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk", ("do",)),
     DockSpec("matrices", "Matrices", "widgets.matrices_dock:MatricesDock", "desk"),
+    DockSpec("clusters", "Clusters", "widgets.clusters_dock:ClustersDock", "desk"),
     DockSpec("spectrum", "Spectrum", "widgets.spectrum_dock:SpectrumDock", "bottom"),
     DockSpec("jobs", "Jobs", "widgets.jobs_dock:JobsDock", "desk"),
 )
@@ -78,7 +79,7 @@ WORKBENCHES: tuple[Workbench, ...] = (
         "Remote sensing",
         "Hyperspectral and multispectral scenes, maps of the ground",
         "Ctrl+1",
-        ("layers", "spectrum", "composer", "regions", "classify", "matrices"),
+        ("layers", "spectrum", "composer", "regions", "classify", "matrices", "clusters"),
     ),
     Workbench(
         "pathology",

@@ -63,10 +63,10 @@ def block_map(
         labels = np.where(block.cluster > 0, np.where(mask, 1, 2), 0).astype(np.uint8)
         return ClassMap(*head, **common, labels=labels, class_names=KEPT_NAMES)
     values, unit = {
-        "certainty": (block.certainty, "membership in its cluster, 0 to 1"),
-        "order": (order_of(block), "place in its sequence, 0 first to 1 last"),
-        "step": (block.step, "small: passed over; large: taken in"),
-        "score": (block.score, "low is read first, high last"),
+        "certainty": (block.certainty, "membership"),
+        "order": (order_of(block), "0 first, 1 last"),
+        "step": (block.step, ""),
+        "score": (block.score, ""),
     }[what]
     return ScoreMap(*head, **common, values=values.astype(np.float32), unit=unit)
 

@@ -46,6 +46,7 @@ _MODULES = {
     "models": "app.cli.models",
     "classify": "app.cli.classify",
     "export": "app.cli.export",
+    "whitebox": "app.cli.whitebox",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",
     "replay": "app.cli.replay",

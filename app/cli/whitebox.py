@@ -1,0 +1,88 @@
+"""``clearband whitebox CHECKPOINT SCENE``: what a network did inside, as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.console import emit, pairs, run_job, table
+from app.cli.root import app
+from backends.io import open_scene
+from backends.jobs import Job, Progress
+
+
+@app.command("whitebox")
+def whitebox_command(
+    checkpoint: Annotated[
+        str, typer.Argument(help="What 'clearband classify' wrote, or es_mhc for its own weights.")
+    ],
+    scene_path: Annotated[Path, typer.Argument(metavar="SCENE", help="The image.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="A label file; it only measures.")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="name=value, how to open the scene.")
+    ] = None,
+    label_option: Annotated[
+        list[str] | None,
+        typer.Option("--label-option", help="name=value, how to open the labels."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run a trained network and write its inner steps: maps, arrays, tables, figures.
+
+    css_mamba: clusters, reading order, step size, mean spectra, agreement with labels.
+    es_mhc: the matrices of every pixel and their statistics.
+    """
+    from backends.hyperspectral.whitebox import look_inside, write_whitebox
+    from backends.io.labels import open_labels
+
+    def run(progress: Progress) -> dict[str, Any]:
+        with open_scene(scene_path, pairs(option, "--option")) as scene:
+            given = None
+            if labels is not None:
+                given = open_labels(labels, pairs(label_option, "--label-option"))
+            result = look_inside(checkpoint, scene, given, device=device, progress=progress)
+            written = write_whitebox(
+                result.overlays,
+                scene,
+                out,
+                labels=None if given is None else given.values,
+                class_names=None if given is None else given.class_names,
+                progress=progress,
+            )
+            return {
+                "model": result.model,
+                "device": result.device,
+                "notes": list(result.notes),
+                "figures": written.figures,
+                "written": [str(path) for path in written.files],
+            }
+
+    values = run_job(Job(f"Look inside {Path(checkpoint).name}", run), quiet=as_json)
+    emit(values, as_json=as_json, text=_text(values))
+
+
+def _text(values: dict[str, Any]) -> str:
+    rows: dict[str, Any] = {"Model": values["model"], "Device": values["device"]}
+    for number, block in enumerate(values["figures"].get("clusters", {}).get("blocks", ()), 1):
+        used = block["clusters"] - block["empty_clusters"]
+        words = f"{used} of {block['clusters']} clusters in use"
+        agreement = block["agreement_with_labels"]
+        if agreement["purity"] is not None:
+            words += f", purity {100 * agreement['purity']:.1f} %, NMI {agreement['nmi']:.3f}"
+        edge = block.get("boundary_agreement", {}).get("f1")
+        words += "" if edge is None else f", boundary F1 {edge:.3f}"
+        rows[f"Block {number}"] = words
+    for site in values["figures"].get("matrices", {}).get("sites", ()):
+        low = min(min(row) for row in site["smallest"])
+        high = max(max(row) for row in site["largest"])
+        rows[f"Layer {site['layer']}, {site['site']}"] = f"values {low:.4f} to {high:.4f}"
+    for number, note in enumerate(values["notes"], 1):
+        rows[f"Note {number}"] = note
+    rows["Written"] = f"{len(values['written'])} files to {Path(values['written'][0]).parent}"
+    return table(rows)
