@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backends.overlays import ClassMap, ConceptMaps, Heatmap, Provenance, ScoreMap
+from backends.overlays import (
+    ClassMap,
+    ConceptMaps,
+    GraphOverlay,
+    Heatmap,
+    Provenance,
+    ScoreMap,
+)
 from widgets.boards import PICTURE, ColorScale
 
 MADE = Provenance("svm")
@@ -100,6 +107,34 @@ def test_newer_state_keeps_layer_and_looks(desk, make_scene, put) -> None:
     assert (layer.data == 1).all()
     row = desk.canvas.board.row(scene.id, overlay.id)
     assert (row.opacity, row.partial) == (0.3, False)
+
+
+def test_another_kind_takes_the_place_of_the_old_below_what_lies_above(
+    desk, make_scene, put
+) -> None:
+    scene = put(make_scene())
+    desk.workspace.add_overlay(class_map(scene, id="map"))
+    desk.workspace.add_overlay(class_map(scene, "Above"))
+    values = np.ones(scene.shape[:2], np.float32)
+    desk.workspace.add_overlay(ScoreMap("Scores", scene.id, MADE, id="map", values=values))
+    assert [layer.name for layer in desk.viewer.layers][-2:] == ["Scores", "Above"]
+    assert "Map" not in [layer.name for layer in desk.viewer.layers]
+
+
+def test_a_path_and_its_point_move_without_new_layers(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    nodes = np.array([[0, 0], [5, 5], [9, 1]], float)
+    path = GraphOverlay("Path", scene.id, MADE, nodes=nodes, edges=np.array([[0, 1], [1, 2]]))
+    point = replace(path, title="Now", id="now", nodes=nodes[:1], edges=np.empty((0, 2), int))
+    for overlay in (path, point):
+        desk.workspace.add_overlay(overlay)
+    (lines,), (dot,) = (desk.canvas.overlays.layers(o.id) for o in (path, point))
+    desk.workspace.add_overlay(replace(path, nodes=nodes + 1))
+    desk.workspace.add_overlay(replace(point, nodes=nodes[1:2]))
+    assert desk.canvas.overlays.layers(path.id) == [lines]
+    assert desk.canvas.overlays.layers(point.id) == [dot]
+    np.testing.assert_allclose(lines.data[:, 0], nodes[:2] + 1)
+    np.testing.assert_allclose(dot.data, nodes[1:2])
 
 
 def test_layer_deleted_with_naparis_list_is_gone_from_the_workspace(desk, make_scene, put) -> None:
