@@ -11,12 +11,16 @@ import platform
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
+
+if TYPE_CHECKING:
+    from backends.hyperspectral.checkpoints import Checkpoint
+    from backends.matrix_history import MatrixHistory
 
 Array = NDArray[Any]
 
@@ -277,10 +281,16 @@ class MatrixField(Overlay):
     group_names : tuple of str
         The n streams, in order; row = source, column = target.
     entries : tuple of MatrixEntry
+    history : MatrixHistory, optional
+        The matrices while the network was trained.
+    checkpoint : Checkpoint, optional
+        The network that made them, while the program runs; it is not saved with them.
     """
 
     group_names: tuple[str, ...] = field(kw_only=True)
     entries: tuple[MatrixEntry, ...] = field(kw_only=True)
+    history: MatrixHistory | None = field(default=None, kw_only=True)
+    checkpoint: Checkpoint | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         n = len(self.group_names)

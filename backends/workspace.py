@@ -129,6 +129,7 @@ class Workspace:
         self.labels: dict[str, LabelSheet] = {}
         self.libraries: list[SpectralLibrary] = []
         self.jobs: list[JobHandle[Any]] = []
+        self._next_settings: dict[tuple[str, str], dict[str, Any]] = {}
         self.commands = CommandStack()
         self.run_log = RunLog()
         self._active: str | None = None
@@ -314,6 +315,19 @@ class Workspace:
         self.commands.do(
             Command("Load labels", lambda: put(sheet), lambda: put(before), (scene_id, None, None))
         )
+
+    def set_next_settings(
+        self, scene_id: str, model_id: str, settings: Mapping[str, Any] | None
+    ) -> None:
+        """Say what the next training of a model on a scene is to use; None forgets it."""
+        self._next_settings.pop((scene_id, model_id), None)
+        if settings:
+            self._next_settings[scene_id, model_id] = dict(settings)
+        self.labels_changed.emit(scene_id)  # whoever offers the training tells it anew
+
+    def next_settings(self, scene_id: str, model_id: str) -> dict[str, Any]:
+        """Return what the next training of a model on a scene is to use beside its defaults."""
+        return dict(self._next_settings.get((scene_id, model_id), {}))
 
     def select_pixel(self, scene_id: str, row: int, col: int) -> None:
         """Say that the user clicked a pixel; docks that show one pixel follow."""

@@ -218,7 +218,9 @@ class ClassifyDock(QWidget):
             self.go_button.setEnabled(False)
             self.use_button.hide()
             return
-        self.model_line.setText(_escape(card.summary))
+        own = self._workspace.next_settings(scene.id, card.id)
+        said = ", ".join(f"{key} {value}" for key, value in own.items())
+        self.model_line.setText(_escape(card.summary + (f" Own settings: {said}." if own else "")))
         sheet = self._workspace.labels.get(scene.id)
         classes = len(sheet.class_names) if sheet is not None and sheet.values.any() else 0
         busy = self._handle is not None and not self._handle.state.is_final
@@ -273,7 +275,8 @@ class ClassifyDock(QWidget):
         if card is None:
             return
         protocol, seed = str(self.protocol_box.currentData()), self.seed_box.value()
-        work = partial(_classify, scene, labels, card.id, protocol, seed)
+        own = self._workspace.next_settings(scene.id, card.id) if labels is not None else {}
+        work = partial(_classify, scene, labels, card.id, protocol, seed, own)
         command: list[str] = []
         # What was painted is in no file: such a run cannot be replayed from the log.
         if scene.info.path is not None and (labels is None or source):
@@ -282,12 +285,14 @@ class ClassifyDock(QWidget):
                 command += ["--option", f"{key}={value}"]
             if labels is not None:
                 command += ["--labels", source, "--protocol", protocol, "--seed", str(seed)]
+            for key, value in own.items():
+                command += ["--set", f"{key}={value}"]
             command += ["--out", f"{scene.info.path.stem}_{card.id}"]
         job: Job[Any] = Job(
             f"Classify {scene.title} with {card.title}",
             work,
             scene_id=scene.id,
-            parameters={"model": card.id, "protocol": protocol, "seed": seed},
+            parameters={"model": card.id, "protocol": protocol, "seed": seed, **own},
             command=tuple(command),
             topic="classify",
         )
@@ -346,13 +351,21 @@ def _classify(
     model_id: str,
     protocol: str,
     seed: int,
+    settings: dict[str, Any],
     progress: Progress,
 ) -> Any:
     from backends.hyperspectral.classify import classify
     from backends.hyperspectral.estimate import learn
 
     result = classify(
-        scene, labels, model_id, protocol=protocol, seed=seed, device="auto", progress=progress
+        scene,
+        labels,
+        model_id,
+        protocol=protocol,
+        seed=seed,
+        device="auto",
+        settings=settings,
+        progress=progress,
     )
     learn(result)
     return result

@@ -26,7 +26,7 @@ from backends.hyperspectral.results import write_results
 from backends.hyperspectral.splits import Split, make_split
 from backends.io.labels import Labels
 from backends.jobs import Progress
-from backends.overlays import ClassMap, Overlay, Provenance
+from backends.overlays import ClassMap, MatrixField, Overlay, Provenance
 from backends.registry import ModelCard, card
 from backends.scene import Scene
 
@@ -163,7 +163,7 @@ def classify(
         mapped = _map(scene, fitted.checkpoint, about, where, progress, path)
     result = ClassifyResult(
         model=model_id,
-        overlays=mapped.overlays,
+        overlays=tuple(_with_origin(overlay, fitted) for overlay in mapped.overlays),
         metrics=None,
         split=split,
         train_seconds=fitted.seconds if trained else 0.0,
@@ -261,6 +261,13 @@ def _map(
         if is_out_of_memory(error):
             raise
         raise damaged(path, error) from error
+
+
+def _with_origin(overlay: Overlay, fitted: Fitted) -> Overlay:
+    """Give matrices what checks of them need: the weights, and how they came about."""
+    if not isinstance(overlay, MatrixField):
+        return overlay
+    return replace(overlay, checkpoint=fitted.checkpoint, history=fitted.history)
 
 
 def _measured(

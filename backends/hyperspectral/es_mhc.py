@@ -66,6 +66,14 @@ class NetworkSettings:
     context : int
         Side of the square whose mean spectrum joins the pixel's own (1 = none, as in the
         source; odd).
+    groups : str
+        Own groups, e.g. ``"VNIR:400-1000;SWIR:1000-2500"``; see `groups.parse_groups`.
+    full : bool
+        Begin with a stream of all bands.
+    expansion : int
+        Streams a group, each with an embedding of its own (the expansion rate).
+    snapshots : int
+        How often a training keeps what the matrices are; 0 = never.
     position : bool
         Add a code of row and column to the first stream, as in the source. It lets the
         network learn places by heart, so it is off here unless asked for.
@@ -80,6 +88,10 @@ class NetworkSettings:
     list_share: float = 0.1
     list_length: int = 512
     context: int = 1
+    groups: str = ""
+    full: bool = True
+    expansion: int = 1
+    snapshots: int = 10
     position: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,7 +149,8 @@ class Layer(nn.Module):
         tokens = seen.view(seen.shape[0], self.streams, -1)
         spectral = self.spectral(tokens).reshape(seen.shape)
         poll()
-        answer = spectral + self._along_lists(spectral, first.mix, valid, poll)
+        order = first.mix if first.order is None else first.order
+        answer = spectral + self._along_lists(spectral, order, valid, poll)
         streams = write_streams(mix_streams(streams, first), first, answer, drop)
         poll()
         second = self.ffn_site.weights(streams)
@@ -243,6 +256,15 @@ class EsMhc(PixelNetwork):
         # on what else lies in the tile.
         self.head_norm = nn.GroupNorm(n, 2 * self.width)
         self.head_out = nn.Linear(2 * self.width, classes)
+
+    def sites(self) -> dict[tuple[int, str], HyperConnection]:
+        """Return every hyper-connection by layer (from 1) and site, in order."""
+        found: dict[tuple[int, str], HyperConnection] = {}
+        for number, layer in enumerate(self.layers, start=1):
+            assert isinstance(layer, Layer)
+            found[number, "mixer"] = layer.mixer_site
+            found[number, "ffn"] = layer.ffn_site
+        return found
 
     def forward(
         self,

@@ -22,6 +22,7 @@ from backends.scene import Scene
 
 if TYPE_CHECKING:
     from backends.hyperspectral.training import TrainingCurve
+    from backends.matrix_history import MatrixHistory
 
 # Unlabelled pixels that keep the labelled ones company in training.
 COMPANY = 8192
@@ -39,6 +40,8 @@ class Fitted:
     notes : tuple of str
     curve : TrainingCurve or None
     seconds : float
+    history : MatrixHistory or None
+        What the matrices were while it trained.
     """
 
     checkpoint: Checkpoint
@@ -46,6 +49,7 @@ class Fitted:
     notes: tuple[str, ...]
     curve: TrainingCurve | None
     seconds: float
+    history: MatrixHistory | None = None
 
 
 def fit_classifier(
@@ -81,7 +85,7 @@ def fit_classifier(
     target = np.searchsorted(values, labels.values.ravel())
     target = np.where(labels.values.ravel() > 0, target, -1).astype(np.int64)
     fit = _fit_network if is_network(model_id) else _fit_spectra
-    arrays, built, said, curve = fit(
+    arrays, built, said, curve, history = fit(
         scene, model_id, stretch, target, split, dict(settings or {}), device, progress
     )
     facts = {
@@ -104,11 +108,15 @@ def fit_classifier(
     )
     left_out = tuple(f"Bands left out: {text}." for text in stretch.left_out)
     seconds = time.perf_counter() - started
-    return Fitted(checkpoint, said, (*split.notes, *left_out), curve, seconds)
+    return Fitted(checkpoint, said, (*split.notes, *left_out), curve, seconds, history)
 
 
 Answer = tuple[
-    Mapping[str, NDArray[Any]], Mapping[str, Any], Mapping[str, Any], "TrainingCurve | None"
+    Mapping[str, NDArray[Any]],
+    Mapping[str, Any],
+    Mapping[str, Any],
+    "TrainingCurve | None",
+    "MatrixHistory | None",
 ]
 
 
@@ -137,7 +145,7 @@ def _fit_spectra(
         settings=settings,
         progress=progress,
     )
-    return model.arrays(), model.settings, model.settings, None
+    return model.arrays(), model.settings, model.settings, None, None
 
 
 def _fit_network(
@@ -153,6 +161,7 @@ def _fit_network(
     import torch
 
     from backends.hyperspectral.networks import Known, build, settings_of
+    from backends.hyperspectral.snapshots import watcher_for
     from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
     from backends.hyperspectral.whitening import local_covariance
 
@@ -188,6 +197,7 @@ def _fit_network(
             )
         )
         network = made.network.to(device)
+        watcher = watcher_for(network, scene, stretch, training.steps, device, progress)
         curve = train_network(
             network,
             TrainingPixels(found, shown, at["train"], at["val"]),
@@ -195,10 +205,12 @@ def _fit_network(
             seed=split.seed,
             device=device,
             progress=progress,
+            watch=watcher.after_step if watcher is not None else None,
         )
     arrays = {n: v.detach().cpu().numpy() for n, v in network.state_dict().items()}
     said = dict(made.settings) | training.to_dict() | {"best_step": curve.best_step}
-    return arrays, made.plan, said, curve
+    history = watcher.history() if watcher is not None else None
+    return arrays, made.plan, said, curve, history
 
 
 def _need_classes(target: NDArray[np.int64]) -> None:

@@ -27,11 +27,14 @@ class Mixing:
         Doubly stochastic; entry (i, j) is the share of stream i that enters stream j.
     write : tensor of shape (pixels, n)
         How much of the site's answer each stream gets.
+    order : tensor like ``mix``, or None
+        By which pixels are ranked, where that is another matrix than ``mix``.
     """
 
     read: Tensor
     mix: Tensor
     write: Tensor
+    order: Tensor | None = None
 
 
 class RMSNorm(nn.Module):
@@ -58,7 +61,17 @@ class HyperConnection(nn.Module):
         streams nearly evenly (diagonal 0.40 for n = 5); 4 keeps them apart (0.93).
     dynamic : float
         First value of the learned scales of the pixel-dependent part.
+
+    Attributes
+    ----------
+    fixed : tensor of shape (n, n), or None
+        Mixes every pixel instead of its own matrix; for checks, not part of the weights.
+    shuffled : bool
+        Pixels are ranked by the matrices of others, drawn anew from a fixed seed.
     """
+
+    fixed: Tensor | None
+    shuffled: bool
 
     def __init__(
         self, streams: int, width: int, *, gain: float = 1.0, dynamic: float = 0.01
@@ -66,6 +79,7 @@ class HyperConnection(nn.Module):
         super().__init__()
         n = streams
         self.streams = n
+        self.fixed, self.shuffled = None, False
         self.norm = RMSNorm(n * width)
         read = torch.zeros(n)
         read[0] = 1.0
@@ -82,11 +96,25 @@ class HyperConnection(nn.Module):
         z = torch.tanh(self.to_weights(self.norm(streams.flatten(1))))
         read, mix, write = z.split([n, n * n, n], dim=1)
         scores = self.static_mix + self.scale[1] * mix.view(-1, n, n)
-        return Mixing(
+        mixing = Mixing(
             torch.sigmoid(self.static_read + self.scale[0] * read),
             sinkhorn(scores),
             2 * torch.sigmoid(self.static_write + self.scale[2] * write),
         )
+        return self._occluded(mixing)
+
+    def _occluded(self, mixing: Mixing) -> Mixing:
+        """Take away what the pixels' own matrices say, where a check asks for it."""
+        own = mixing.mix
+        if self.shuffled:
+            # On the processor: the same order whatever computes.
+            draw = torch.Generator().manual_seed(0)
+            mixing.order = own[torch.randperm(len(own), generator=draw).to(own.device)]
+        if self.fixed is not None:
+            if mixing.order is None:
+                mixing.order = own
+            mixing.mix = self.fixed.to(own).expand_as(own)
+        return mixing
 
     def static_matrix(self) -> Tensor:
         """Return the mixing without looking at a pixel, shape (n, n)."""

@@ -159,9 +159,11 @@ def build(model_id: str, stretch: BandStretch, classes: int, settings: Any) -> B
     count = len(stretch.bands)
     if model_id == "es_mhc":
         from backends.hyperspectral.es_mhc import EsMhc
-        from backends.hyperspectral.groups import band_groups
+        from backends.hyperspectral.groups import groups_for
 
-        groups = band_groups(stretch.wavelength_nm, count)
+        groups = groups_for(
+            stretch, settings.groups, full=settings.full, expansion=settings.expansion
+        )
         plan["groups"] = {
             "names": list(groups.names),
             "members": [m.tolist() for m in groups.members],

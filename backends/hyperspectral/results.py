@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backends.jobs import Progress
-from backends.overlays import ClusterField
+from backends.matrix_history import structure_curve
+from backends.overlays import ClusterField, MatrixField
 from backends.scene import Scene
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def write_results(
         values = result.to_dict() | {"command": made.provenance.command}
         if result.curve is not None:
             values["curve"] = result.curve.to_dict()
+        for overlay in result.overlays:
+            if isinstance(overlay, MatrixField) and overlay.history is not None:
+                values["structure"] = structure_curve(overlay.history, progress).to_dict()
         if result.split is not None:
             np.savez_compressed(
                 inner / "split.npz",

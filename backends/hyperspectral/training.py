@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -120,8 +121,14 @@ def train_network(
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
+    watch: Callable[[int], None] | None = None,
 ) -> TrainingCurve:
     """Train in place; the network ends in its best validated state.
+
+    Parameters
+    ----------
+    watch : callable, optional
+        Told the number of each step when it is done; may look at the network, not change it.
 
     Raises
     ------
@@ -153,6 +160,8 @@ def train_network(
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
         optimiser.step()
         network.after_step()
+        if watch is not None:
+            watch(step)
         value = loss.item()
         if not math.isfinite(value):
             raise BadInput(

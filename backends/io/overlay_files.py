@@ -91,7 +91,11 @@ def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
         groups = _texts(archive, "group_names")
         place = take_array(archive, "placement.npy", largest_bytes=1 << 16)
         entries = []
-        for key in sorted(n.removesuffix("_static") for n in members if n.endswith("_static")):
+        for key in sorted(
+            n.removesuffix("_static")
+            for n in members
+            if n.endswith("_static") and n.startswith("layer")
+        ):
             layer, _, site = key.removeprefix("layer").partition("_")
             if not layer.isdigit():
                 raise BadInput(f"{path.name} holds no matrices of Clearband's.", subject=path)

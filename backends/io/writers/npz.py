@@ -54,7 +54,8 @@ def write_matrices(
 
     Keys: ``layer{l}_{site}_static`` (n, n) and ``layer{l}_{site}_deviation`` (rows, cols, n, n)
     with matrix = static + deviation, row = source, column = target; ``group_names``;
-    ``placement`` (row, col, row_step, col_step); ``about`` (JSON: title, provenance).
+    ``placement`` (row, col, row_step, col_step); ``about`` (JSON: title, provenance);
+    after a training also ``history_...``, see `MatrixHistory.arrays`.
 
     Raises
     ------
@@ -72,6 +73,8 @@ def write_matrices(
         key = f"layer{entry.layer}_{_plain(entry.site)}"
         arrays[f"{key}_static"] = entry.static
         arrays[f"{key}_deviation"] = entry.deviation
+    if overlay.history is not None:
+        arrays |= overlay.history.arrays()
     write_arrays(arrays, path, progress=progress)
     return Path(path)
 

@@ -1,0 +1,136 @@
+"""The matrices of a network at several steps of its training, and the structure they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.matrix_analysis import depth_view, in_order, mean_matrix, structure
+from backends.overlays import MatrixEntry, MatrixField, Placement
+
+if TYPE_CHECKING:
+    from backends.jobs import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixSnapshot:
+    """Every site's matrices after one step.
+
+    Attributes
+    ----------
+    step : int
+    entries : tuple of MatrixEntry
+        On a coarse grid of the scene.
+    """
+
+    step: int
+    entries: tuple[MatrixEntry, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixHistory:
+    """Snapshots in the order of their steps.
+
+    Attributes
+    ----------
+    snapshots : tuple of MatrixSnapshot
+    placement : Placement
+        Of the grid on the scene.
+    """
+
+    snapshots: tuple[MatrixSnapshot, ...]
+    placement: Placement
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Steps of the training."""
+        return tuple(snapshot.step for snapshot in self.snapshots)
+
+    def field(self, number: int, like: MatrixField) -> MatrixField:
+        """Return one snapshot as a matrix field of its own."""
+        chosen = self.snapshots[number]
+        return MatrixField(
+            f"{like.title}, step {chosen.step}",
+            like.scene_id,
+            like.provenance,
+            group_names=like.group_names,
+            entries=chosen.entries,
+            placement=self.placement,
+            id=f"{like.id}-step{chosen.step}",
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return named arrays, ready for NPZ: ``history_steps``, ``history_placement`` and,
+        for each site, ``history_layer{l}_{site}_static`` (steps, n, n) and ``..._deviation``
+        (steps, rows, cols, n, n)."""
+        place = self.placement
+        out: dict[str, NDArray[Any]] = {
+            "history_steps": np.array(self.steps, np.int64),
+            "history_placement": np.array(
+                [place.row, place.col, place.row_step, place.col_step], np.float64
+            ),
+        }
+        for number, entry in enumerate(self.snapshots[0].entries):
+            at = [snapshot.entries[number] for snapshot in self.snapshots]
+            key = f"history_layer{entry.layer}_{entry.site}"
+            out[f"{key}_static"] = np.stack([e.static for e in at])
+            out[f"{key}_deviation"] = np.stack([e.deviation for e in at])
+        return out
+
+
+@dataclass(frozen=True)
+class StructureCurve:
+    """How structure comes over a training; one number a snapshot.
+
+    Attributes
+    ----------
+    steps : tuple of int
+    sites : tuple of (layer, site)
+    spread : tuple of tuples of float
+        For each site: root of the mean variance of the maps over pixels (absolute units).
+    moran : tuple of tuples of float
+        For each site: mean Moran's I of the maps.
+    retention : tuple of float
+        What is left of the streams after the last site, mean matrices, 0 to 1.
+    """
+
+    steps: tuple[int, ...]
+    sites: tuple[tuple[int, str], ...]
+    spread: tuple[tuple[float, ...], ...]
+    moran: tuple[tuple[float, ...], ...]
+    retention: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        sites: list[Mapping[str, Any]] = [
+            {"layer": layer, "site": site, "spread": list(spread), "morans_i": list(moran)}
+            for (layer, site), spread, moran in zip(
+                self.sites, self.spread, self.moran, strict=True
+            )
+        ]
+        return {"steps": list(self.steps), "sites": sites, "retention": list(self.retention)}
+
+
+def structure_curve(history: MatrixHistory, progress: Progress | None = None) -> StructureCurve:
+    """Measure every snapshot."""
+    sites = tuple((e.layer, e.site) for e in history.snapshots[0].entries)
+    scores: list[list[tuple[float, float]]] = []
+    retention = []
+    for snapshot in history.snapshots:
+        scores.append([structure(e.deviation, progress).score for e in snapshot.entries])
+        ordered = in_order(snapshot.entries)
+        means = np.stack([mean_matrix(e, progress=progress) for e in ordered])
+        view = depth_view([(e.layer, e.site) for e in ordered], means)
+        retention.append(float(view.retention[-1]))
+    by_site = list(zip(*scores, strict=True))
+    return StructureCurve(
+        history.steps,
+        sites,
+        tuple(tuple(float(np.sqrt(v)) for v, _ in one) for one in by_site),
+        tuple(tuple(moran for _, moran in one) for one in by_site),
+        tuple(retention),
+    )
