@@ -63,7 +63,8 @@ class CssSettings:
     cluster_weight : float
         Of the cluster loss.
     context : int
-        Side of the square whose mean spectrum joins the pixel's own; odd, 1 = none.
+        Side of the square whose mean spectrum joins the pixel's own; odd, 1 = none, 0 = what
+        suits the training pixels, see `whitening.choose_context`.
     components : int
         Of the whitened spectra that it reads, see `SpectralFront`; 0 reads stretched bands and
         lets the network stand alone.
@@ -80,7 +81,7 @@ class CssSettings:
     selection: str = "hybrid"
     longest: int = 512
     cluster_weight: float = 0.1
-    context: int = 5
+    context: int = 0
     dropout: float = 0.1
     components: int = 50
     agreement: float = 1.0

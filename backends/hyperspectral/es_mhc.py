@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,12 @@ from backends.hyperspectral.networks import (
     LARGEST_WIDTH,
     MOST_LAYERS,
     Arrays,
+    Known,
     PixelNetwork,
     go_on,
 )
 from backends.hyperspectral.selective_scan import Mamba
+from backends.hyperspectral.spectral_front import SpectralFront, disagreement, whitening_of
 
 LISTS_AT_ONCE = 16
 
@@ -65,7 +67,7 @@ class NetworkSettings:
         scan never grows with the scene, and sees what it saw in training.
     context : int
         Side of the square whose mean spectrum joins the pixel's own (1 = none, as in the
-        source; odd).
+        source; odd; 0 = what suits the training pixels).
     groups : str
         Own groups, e.g. ``"VNIR:400-1000;SWIR:1000-2500"``; see `groups.parse_groups`.
     full : bool
@@ -77,6 +79,11 @@ class NetworkSettings:
     position : bool
         Add a code of row and column to the first stream, as in the source. It lets the
         network learn places by heart, so it is off here unless asked for.
+    components : int
+        At most this many of the whitened spectra feed each stream, see `SpectralFront`; 0
+        feeds stretched bands as in the source and lets the network stand alone.
+    agreement : float
+        Weight of the loss that keeps the network near what the spectrum alone says.
     """
 
     width_per_stream: int = 8
@@ -87,12 +94,14 @@ class NetworkSettings:
     dynamic: float = 0.1
     list_share: float = 0.1
     list_length: int = 512
-    context: int = 1
+    context: int = 0
     groups: str = ""
     full: bool = True
     expansion: int = 1
     snapshots: int = 10
     position: bool = False
+    components: int = 50
+    agreement: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -245,7 +254,18 @@ class EsMhc(PixelNetwork):
         self.width = network_width(n, settings.width_per_stream)
         self.group_index = [torch.from_numpy(m) for m in groups.members]
         per_band = 2 if settings.context > 1 else 1
-        self.embed = nn.ModuleList(nn.Linear(per_band * len(m), self.width) for m in groups.members)
+        most = settings.components
+        read = [min(most, len(m)) if most else len(m) for m in groups.members]
+        self.fronts: nn.ModuleList | None = None
+        self.front: SpectralFront | None = None
+        if most:
+            self.fronts = nn.ModuleList(
+                SpectralFront(len(m), count, classes)
+                for m, count in zip(groups.members, read, strict=True)
+            )
+            bands = len(np.unique(np.concatenate(groups.members)))
+            self.front = SpectralFront(bands, min(most, bands), classes)
+        self.embed = nn.ModuleList(nn.Linear(per_band * count, self.width) for count in read)
         self.layers = nn.ModuleList(Layer(n, self.width, settings) for _ in range(settings.layers))
         # With a plain mean over streams, as in the source, the last mixing matrix has no
         # effect: its rows sum to one. Learned weights give it one.
@@ -307,18 +327,37 @@ class EsMhc(PixelNetwork):
             if record:
                 records += [HyperRecord(number, *site) for site in sites]
         hidden = self.head_in(self.norm((streams * self.collapse).sum(1)))
-        return self.head_out(functional.silu(self.head_norm(hidden))), records
+        logits = self.head_out(functional.silu(self.head_norm(hidden)))
+        if self.front is not None:
+            spectral = self.front.logits(self.front(spectra if around is None else around))
+            logits = logits + spectral
+            self.extra_loss = self.settings.agreement * disagreement(logits, spectral)
+        return logits, records
+
+    def prepare(self, known: Known) -> None:
+        """Fit the fronts; from then on the network begins with what the spectrum alone says."""
+        if self.front is None or self.fronts is None:
+            return
+        self.front.take(whitening_of(known, self.front))
+        for index, front in zip(self.group_index, self.fronts, strict=True):
+            assert isinstance(front, SpectralFront)
+            front.take(whitening_of(known, front, index.numpy()))
+        nn.init.zeros_(self.head_out.weight)
+        nn.init.zeros_(self.head_out.bias)
 
     def _streams(self, spectra: Tensor, around: Tensor | None, places: Tensor | None) -> Tensor:
         """Return the first streams, shape (pixels, n, d)."""
+        if self.settings.context > 1 and around is None:
+            raise ValueError("context > 1 needs the spectra around")
+        read = [spectra] if around is None else [spectra, around]
         made = []
-        for index, embed in zip(self.group_index, self.embed, strict=True):
-            own = spectra[:, index.to(spectra.device)]
-            if self.settings.context > 1:
-                if around is None:
-                    raise ValueError("context > 1 needs the spectra around")
-                own = torch.cat([own, around[:, index.to(spectra.device)]], dim=1)
-            made.append(embed(2 * own - 1))
+        for number, (index, embed) in enumerate(zip(self.group_index, self.embed, strict=True)):
+            parts = [part[:, index.to(part.device)] for part in read]
+            if self.fronts is None:
+                parts = [2 * part - 1 for part in parts]
+            else:
+                parts = [self.fronts[number](part) for part in parts]
+            made.append(embed(torch.cat(parts, dim=1)))
         if self.settings.position:
             if places is None:
                 raise ValueError("position needs the places")
@@ -352,7 +391,9 @@ def rebuilt(
     if settings.width_per_stream * len(members) > rows:
         raise ValueError("width")
     groups = BandGroups(tuple(map(str, about["names"])), members, str(about["note"]))
-    return EsMhc(groups, classes, settings)
+    # Checkpoints from before there was a front have none.
+    read = arrays["front.weight"].shape[1] if "front.weight" in arrays else 0
+    return EsMhc(groups, classes, replace(settings, components=read))
 
 
 def network_width(streams: int, per_stream: int) -> int:

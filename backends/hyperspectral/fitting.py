@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.hyperspectral.checkpoints import Checkpoint
-from backends.hyperspectral.features import read_pixels
+from backends.hyperspectral.features import SceneParts, read_pixels
 from backends.hyperspectral.normalise import BandStretch, fit_stretch
 from backends.hyperspectral.splits import Split
 from backends.io.labels import Labels
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # Unlabelled pixels that keep the labelled ones company in training.
 COMPANY = 8192
+# Squares that a network which leaves the choice to us may read.
+CONTEXTS = (1, 3, 5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,23 +162,29 @@ def _fit_network(
 ) -> Answer:
     import torch
 
-    from backends.hyperspectral.networks import Known, build, settings_of
+    from backends.hyperspectral.networks import Known, build, settings_of, training_of
     from backends.hyperspectral.snapshots import watcher_for
     from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
     from backends.hyperspectral.whitening import local_covariance
 
     shape, left = _take(settings_of(model_id), settings)
-    training, left = _take(TrainingSettings, left)
+    training, left = _take(TrainingSettings, {**training_of(model_id), **left})
     if left:
         raise WrongUse(f"There is no setting called {next(iter(left))}.")
     rng = np.random.default_rng(split.seed)
     known = np.union1d(split.train, split.val)
     # Test pixels may keep company, without their labels: the network sees the whole image.
-    others = np.setdiff1d(np.arange(target.size), known)
+    together = getattr(shape, "company", True)
+    others = np.setdiff1d(np.arange(target.size), known if together else np.arange(target.size))
     if others.size > COMPANY:
         others = np.sort(rng.choice(others, COMPANY, replace=False))
     index = np.union1d(known, others)
-    found = read_pixels(scene, stretch, stretch.bands, index, shape.context, progress)
+    local = local_covariance(scene, stretch, progress) if together else np.empty((0, 0))
+    if shape.context == 0:
+        side = _context(scene, stretch, target, split, local, progress)
+        shape = replace(shape, context=side)
+    patch = getattr(shape, "patch", 1)
+    found = read_pixels(scene, stretch, stretch.bands, index, shape.context, progress, patch)
     shown = np.full(index.size, -1, np.int64)
     places = np.searchsorted(index, known)
     shown[places] = target[known]
@@ -193,14 +201,20 @@ def _fit_network(
                 found.take(at["train"]),
                 shown[at["train"]],
                 found.take(np.flatnonzero(found.valid)),
-                lambda: local_covariance(scene, stretch, progress),
+                local,
             )
         )
         network = made.network.to(device)
         watcher = watcher_for(network, scene, stretch, training.steps, device, progress)
         curve = train_network(
             network,
-            TrainingPixels(found, shown, at["train"], at["val"]),
+            TrainingPixels(
+                found,
+                shown,
+                at["train"],
+                at["val"],
+                SceneParts(scene, stretch, stretch.bands, index) if network.whole_image else None,
+            ),
             training,
             seed=split.seed,
             device=device,
@@ -211,6 +225,26 @@ def _fit_network(
     said = dict(made.settings) | training.to_dict() | {"best_step": curve.best_step}
     history = watcher.history() if watcher is not None else None
     return arrays, made.plan, said, curve, history
+
+
+def _context(
+    scene: Scene,
+    stretch: BandStretch,
+    target: NDArray[np.int64],
+    split: Split,
+    local: NDArray[np.float64],
+    progress: Progress,
+) -> int:
+    """Return the side of the square around a pixel that suits the training pixels."""
+    from backends.hyperspectral.whitening import choose_context
+
+    squares = {}
+    for side in CONTEXTS:
+        found = read_pixels(scene, stretch, stretch.bands, split.train, side, progress)
+        squares[side] = found.seen[found.valid]
+    taught = target[split.train][found.valid]
+    _need_classes(taught)
+    return choose_context(squares, taught, found.places[found.valid], local)
 
 
 def _need_classes(target: NDArray[np.int64]) -> None:

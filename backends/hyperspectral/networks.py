@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backends.errors import WrongUse
+from backends.hyperspectral import literature
 from backends.hyperspectral.features import PixelFeatures
 from backends.hyperspectral.normalise import BandStretch
 
@@ -42,14 +43,14 @@ class Known(NamedTuple):
         Their classes, from 0.
     anywhere : PixelFeatures
         Pixels of the scene, without labels.
-    local : callable
-        Gives the covariance between neighbouring pixels, see `whitening.local_covariance`.
+    local : float64 array of shape (bands, bands)
+        Covariance between neighbouring pixels, see `whitening.local_covariance`.
     """
 
     taught: PixelFeatures
     target: NDArray[np.int64]
     anywhere: PixelFeatures
-    local: Callable[[], NDArray[np.float64]]
+    local: NDArray[np.float64]
 
 
 class PixelNetwork(nn.Module):
@@ -59,6 +60,16 @@ class PixelNetwork(nn.Module):
     ----------
     context : int
         Side of the square whose mean spectrum it wants beside the pixel's own; 1 = none.
+    patch : int
+        Odd side of the square of spectra it wants around each pixel; 1 = none.
+    whole_image : bool
+        Whether it reads rectangles of the scene, in which all pixels depend on each other.
+    company : bool
+        Whether the pixels of a step are read together; without, each stands for itself.
+    batch : int
+        Pixels it maps at a time where each stands for itself: well under a second.
+    dense : bool
+        Whether it maps rectangles with a margin faster than one patch after the other.
     position : bool
         Whether it wants row and column.
     extra_loss : tensor
@@ -67,6 +78,11 @@ class PixelNetwork(nn.Module):
 
     context: int = 1
     position: bool = False
+    patch: int = 1
+    whole_image: bool = False
+    company: bool = True
+    batch: int = 4096
+    dense: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +110,7 @@ class PixelNetwork(nn.Module):
         record: bool = False,
         poll: Callable[[], None] = go_on,
     ) -> tuple[Tensor, list[Any]]:
-        """Classify a set of pixels together.
+        """Classify a set of pixels together; `SceneNetwork` says what some are given more.
 
         Parameters
         ----------
@@ -137,6 +153,8 @@ def settings_of(model_id: str) -> Any:
     WrongUse
         There is no such network.
     """
+    if model_id in literature.NETWORKS:
+        return literature.settings_of(model_id)
     if model_id == "es_mhc":
         from backends.hyperspectral.es_mhc import NetworkSettings
 
@@ -148,6 +166,13 @@ def settings_of(model_id: str) -> Any:
     raise WrongUse(f"There is no network called {model_id}.")
 
 
+def training_of(model_id: str) -> Mapping[str, Any]:
+    """Return the training settings in which a network differs from the others."""
+    if model_id in literature.NETWORKS:
+        return dict(literature.settings_of(model_id).training)
+    return {}
+
+
 def build(model_id: str, stretch: BandStretch, classes: int, settings: Any) -> Built:
     """Make a network with fresh weights.
 
@@ -157,6 +182,9 @@ def build(model_id: str, stretch: BandStretch, classes: int, settings: Any) -> B
     """
     plan: dict[str, Any] = {"network": settings.to_dict()}
     count = len(stretch.bands)
+    if model_id in literature.NETWORKS:
+        made = literature.build(model_id, count, classes, settings)
+        return Built(made, plan, settings.to_dict(), "")
     if model_id == "es_mhc":
         from backends.hyperspectral.es_mhc import EsMhc
         from backends.hyperspectral.groups import groups_for
@@ -189,7 +217,9 @@ def rebuild(
     known = {f.name for f in fields(kind)}
     settings = kind(**{k: v for k, v in plan["network"].items() if k in known})
     network: PixelNetwork
-    if model_id == "es_mhc":
+    if model_id in literature.NETWORKS:
+        network = literature.rebuilt(model_id, settings, arrays, bands, classes)
+    elif model_id == "es_mhc":
         from backends.hyperspectral.es_mhc import rebuilt
 
         network = rebuilt(settings, plan["groups"], arrays, bands, classes)

@@ -70,12 +70,11 @@ def whitening_of(
         The bands it reads; all by default.
     """
     pick = slice(None) if members is None else members
-    local = known.local()
     return fit_whitening(
         known.taught.seen[:, pick],
         known.target,
         known.anywhere.seen[:, pick],
-        local if members is None else local[np.ix_(members, members)],
+        known.local if members is None else known.local[np.ix_(members, members)],
         front.class_bias.numel(),
         components=front.bias.numel(),
     )
