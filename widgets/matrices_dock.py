@@ -120,6 +120,7 @@ class MatricesDock(QWidget):
             tab.setAutoExclusive(True)
             tab.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
             tab.setMinimumWidth(1)
+            tab.setStyleSheet("QToolButton:checked { background: palette(highlight); }")
             tab.clicked.connect(partial(self.show_page, name))
             tabs.addWidget(tab, number // 4, number % 4)
             self.tabs[name] = tab

@@ -93,3 +93,26 @@ def test_closing_the_scene_empties_the_dock(opened: Any) -> None:
     workspace.remove_scene(field.scene_id)
     assert dock.field is None
     assert dock.empty.isVisible()
+
+
+def test_every_page_fills_itself(opened: Any, qtbot: Any) -> None:
+    workspace, field, dock = opened
+    labels = np.zeros((12, 10), np.uint8)
+    labels[:6], labels[6:] = 1, 2
+    workspace.set_labels(field.scene_id, labels, {1: "Corn", 2: "Wood"})
+    workspace.select_pixel(field.scene_id, 7, 3)
+    for name, page in dock.pages.items():
+        dock.show_page(name)
+        assert page.isVisible()
+    classes, depth = dock.pages["Classes"], dock.pages["Depth"]
+    assert [classes.class_box.itemText(i) for i in range(2)] == ["Corn", "Wood"]
+    assert "60 pixels" in classes.line.text()
+    assert "needs held-out pixels" in classes.auc_line.text()  # no network, no claim
+    assert "% is left" in depth.line.text()
+    assert "No snapshots" in dock.pages["Training"].line.text()
+    assert not dock.check.button.isEnabled()
+    dock.groups.use()
+    own = workspace.next_settings(field.scene_id, "es_mhc")
+    assert own["groups"] == dock.groups.text()
+    dock.desk.set_finding("It does not matter.")
+    assert dock.claim_line.text() == "It does not matter."

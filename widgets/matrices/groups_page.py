@@ -153,8 +153,9 @@ class GroupsPage(Page):
             "res_gain": float(self.gain_box.currentData()),
         }
         self.desk.workspace.set_next_settings(scene.id, MODEL, settings)
+        said = self.text().replace(";", "; ")
         self.said_line.setText(
-            f"The next training of {MODEL} on this scene (Classify tab) uses: {self.text()}."
+            f"The next training of {MODEL} on this scene (Classify tab) uses: {said}."
         )
 
     def _put(self, edges: list[float]) -> None:
