@@ -119,12 +119,16 @@ class Model(Protocol):
         ...
 
 
+_FIRST = ("css_mamba", "es_mhc", "svm_window", "svm", "random_forest")
+
+
 def cards() -> list[ModelCard]:
-    """Return the cards of every model, in the order of their file names."""
+    """Return the cards of every model: what we would choose first, then the rest by name."""
     import resources
 
-    folder = resources.path("cards")
-    return [ModelCard.from_file(path) for path in sorted(folder.glob("*.json"))]
+    found = [ModelCard.from_file(path) for path in resources.path("cards").glob("*.json")]
+    first = {name: place for place, name in enumerate(_FIRST)}
+    return sorted(found, key=lambda card: (first.get(card.id, len(first)), card.id))
 
 
 def card(model_id: str) -> ModelCard:

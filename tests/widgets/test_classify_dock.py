@@ -103,7 +103,7 @@ def test_training_gives_map_figures_and_curve(
     assert dock.accuracy.rowCount() == len(figures["classes"])
     assert dock.curve.isVisible() == (model == "es_mhc")
     if model == "es_mhc":
-        assert "Step 30 of 30" in dock.curve.line.text()
+        qtbot.waitUntil(lambda: "Step 30 of 30" in dock.curve.line.text(), timeout=2000)
     qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
 
 
