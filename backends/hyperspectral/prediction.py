@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from backends import devices
-from backends.hyperspectral.features import read_window
+from backends.hyperspectral.features import PixelFeatures, read_window
 from backends.hyperspectral.networks import PixelNetwork
 from backends.hyperspectral.normalise import BandStretch
 from backends.hyperspectral.records import Collector, collector_of
@@ -110,9 +111,8 @@ def _predict(
     inside = collector_of(network, (rows, cols))
     for window in windows:
         progress.check()
-        found = read_window(scene, stretch, bands, window, network.context)
-        arguments = network_arguments(network, found, device)
-        logits, records = network(**arguments, record=True, poll=progress.check)
+        found = read_window(scene, stretch, bands, window, network.context, network.patch)
+        logits, records = _read(network, found, window, device, progress)
         share = blend_weights(window.height, window.width, window, (rows, cols))
         probability = torch.softmax(logits.float(), dim=1).cpu().numpy()
         blend.add(window, probability, share, found.valid)
@@ -120,6 +120,53 @@ def _predict(
         progress.advance()
     blend.finish(rows)
     return NetworkMap(blend.classes, blend.confidence, inside)
+
+
+def _read(
+    network: PixelNetwork, found: PixelFeatures, window: Window, device: str, progress: Progress
+) -> tuple[torch.Tensor, list[Any]]:
+    """Return the logits of the pixels of a tile in row order, and the records."""
+    if network.whole_image:
+        image = torch.from_numpy(found.spectra).to(device).unflatten(0, (window.height, -1))
+        arguments = {"spectra": image.flatten(0, 1), "image": image}
+    elif network.dense and found.patches is not None:
+        return _read_rows(network, found, window, device, progress), []
+    elif network.company:
+        arguments = network_arguments(network, found, device)
+    else:
+        return _read_batches(network, found, device, progress), []
+    logits, records = network(**arguments, record=True, poll=progress.check)
+    return logits, records
+
+
+def _read_batches(
+    network: PixelNetwork, found: PixelFeatures, device: str, progress: Progress
+) -> torch.Tensor:
+    """Return the logits of pixels that stand each for itself."""
+    parts = []
+    for low in range(0, len(found), network.batch):
+        progress.check()
+        some = found.take(np.arange(low, min(low + network.batch, len(found))))
+        parts.append(network(**network_arguments(network, some, device), poll=progress.check)[0])
+    return torch.cat(parts)
+
+
+def _read_rows(
+    network: PixelNetwork, found: PixelFeatures, window: Window, device: str, progress: Progress
+) -> torch.Tensor:
+    """Return the logits of a tile, a few rows of it with their margin at a time."""
+    assert found.patches is not None
+    wide = found.patches.image()
+    rows = max(1, network.batch // window.width)
+    parts = []
+    for low in range(0, window.height, rows):
+        progress.check()
+        high = min(low + rows, window.height)
+        image = torch.from_numpy(wide[low : high + network.patch - 1]).to(device)
+        inner = found.spectra[low * window.width : high * window.width]
+        spectra = torch.from_numpy(inner).to(device)
+        parts.append(network(spectra, image=image, poll=progress.check)[0])
+    return torch.cat(parts)
 
 
 class _Blend:

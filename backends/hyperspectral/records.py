@@ -49,8 +49,26 @@ def collector_of(network: PixelNetwork, shape: tuple[int, int]) -> Collector:
 
     if isinstance(network, EsMhc):
         return MatrixRecords(shape, len(network.group_index), 2 * len(network.layers))
-    assert isinstance(network, CssMamba)
+    if not isinstance(network, CssMamba):
+        return NoRecords()
     return ClusterRecords(shape, len(network.blocks))
+
+
+class NoRecords:
+    """Of a network that shows nothing of its inside."""
+
+    def add(self, window: Window, records: list[Any], share: NDArray[np.float32]) -> None:
+        """Take nothing."""
+
+    def overlays(
+        self, scene: Scene, made: Provenance, model_id: str, plan: Mapping[str, Any]
+    ) -> tuple[Overlay, ...]:
+        """Return nothing."""
+        return ()
+
+    def notes(self) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
 
 
 class MatrixRecords:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backends.errors import BadInput
-from backends.hyperspectral.features import PixelFeatures
+from backends.hyperspectral.features import PixelFeatures, SceneParts
 from backends.hyperspectral.networks import PixelNetwork
 from backends.jobs import Progress
 
@@ -105,12 +105,15 @@ class TrainingPixels:
         Class numbers from 0; -1 is ignored.
     train, val : int64 arrays
         Positions in ``features``.
+    parts : SceneParts, optional
+        The scene itself, for a network that reads whole images.
     """
 
     features: PixelFeatures
     target: NDArray[np.int64]
     train: NDArray[np.int64]
     val: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    parts: SceneParts | None = None
 
 
 def train_network(
@@ -225,20 +228,48 @@ class _Batches:
         self.others = np.setdiff1d(
             np.arange(len(pixels.features)), np.concatenate([pixels.train, pixels.val])
         )
+        if pixels.parts is not None:
+            self.images = self._again(pixels.parts)
 
     def training(self) -> tuple[dict[str, Tensor], Tensor, int]:
+        if self.pixels.parts is not None:
+            return next(self.images)
         size = self.settings.pixels_per_step
-        labelled = self._draw(self.pixels.train, max(1, size // 2))
+        most = max(1, size // 2) if self.network.company else size
+        labelled = self._draw(self.pixels.train, most)
         index = self._fill(labelled, size)
         target = torch.from_numpy(self.pixels.target[labelled]).to(self.device)
         arguments = self._arguments(index)
         if self.settings.brightness or self.settings.noise:
             factor = 1 + self.settings.brightness * torch.randn(len(index), 1, device=self.device)
-            for name in ("spectra", "around"):
+            for name in ("spectra", "around", "patches"):
                 if name in arguments:
-                    noise = self.settings.noise * torch.randn_like(arguments[name])
-                    arguments[name] = arguments[name] * factor + noise
+                    value = arguments[name]
+                    noise = self.settings.noise * torch.randn_like(value)
+                    own = factor.reshape(-1, *[1] * (value.ndim - 1))
+                    arguments[name] = value * own + noise
         return arguments, target, len(labelled)
+
+    def _images(
+        self, parts: SceneParts, positions: NDArray[np.int64]
+    ) -> Iterator[tuple[dict[str, Tensor], Tensor, int]]:
+        """Yield each part of the scene that holds some of the pixels, with those pixels."""
+        for number in range(len(parts.windows)):
+            mine, chosen = parts.inside(number, positions)
+            if not mine.size:
+                continue
+            image = torch.from_numpy(parts.image(number)).to(self.device)
+            arguments = {
+                "spectra": image.flatten(0, 1),
+                "image": image,
+                "chosen": torch.from_numpy(chosen).to(self.device),
+            }
+            target = torch.from_numpy(self.pixels.target[mine]).to(self.device)
+            yield arguments, target, mine.size
+
+    def _again(self, parts: SceneParts) -> Iterator[tuple[dict[str, Tensor], Tensor, int]]:
+        while True:
+            yield from self._images(parts, self.pixels.train)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def validate(self) -> float:
@@ -246,6 +277,12 @@ class _Batches:
         self.network.eval()
         size = self.settings.pixels_per_step
         right = 0
+        if self.pixels.parts is not None:
+            seen = 0
+            for arguments, target, count in self._images(self.pixels.parts, self.pixels.val):
+                right += int((self.network(**arguments)[0].argmax(1) == target).sum())
+                seen += count
+            return right / seen
         rng = np.random.default_rng(0)  # the same company each time
         for part in np.array_split(self.pixels.val, -(-self.pixels.val.size // size)):
             index = self._fill(part, max(size, 2 * part.size), rng)
@@ -264,6 +301,8 @@ class _Batches:
     def _fill(
         self, first: NDArray[np.int64], size: int, rng: np.random.Generator | None = None
     ) -> NDArray[np.int64]:
+        if not self.network.company:
+            return first
         return np.concatenate([first, self._draw(self.others, max(0, size - first.size), rng)])
 
     def _arguments(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
@@ -277,6 +316,8 @@ def network_arguments(
     out = {"spectra": torch.from_numpy(features.spectra).to(device)}
     if network.context > 1 and features.around is not None:
         out["around"] = torch.from_numpy(features.around).to(device)
+    if network.patch > 1 and features.patches is not None:
+        out["patches"] = torch.from_numpy(features.patches.gather()).to(device)
     if network.position:
         out["places"] = torch.from_numpy(features.places).to(device)
     if not features.valid.all():
