@@ -25,9 +25,15 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "heartbeat": ("a 10 ms timer of the window while a network trains", "app.bench.heartbeat"),
     "cancel": ("from the cross to the end of a training", "app.bench.cancel"),
     "memory": ("growth over 200 times open and close, and 200 times predict", "app.bench.memory"),
+    "scan": ("clusters read by the scan against the raster order", "app.bench.scan"),
+    "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "accuracy": ("the models on real scenes (needs CLEARBAND_DATA)", "app.bench.accuracy"),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
 }
+
+
+# Need real data, or take long: only when named.
+ON_REQUEST = ("scan", "hsi", "accuracy", "mhc")
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def run(names: Sequence[str], *, rounds: int, size_gb: float) -> dict[str, Any]:
             known = ", ".join(BENCHMARKS)
             raise WrongUse(f"There is no benchmark called {name}.", way_out=f"Use: {known}.")
     results: dict[str, Any] = {"machine": machine(), "rounds": rounds}
-    for name in names or [n for n in BENCHMARKS if n not in ("accuracy", "mhc")]:
+    for name in names or [n for n in BENCHMARKS if n not in ON_REQUEST]:
         module = importlib.import_module(BENCHMARKS[name][1])
         results[name] = module.run(rounds, size_gb)
     return results

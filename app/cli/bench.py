@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import emit
+from app.cli.console import emit, pairs
 from app.cli.root import app
 
 
@@ -20,14 +20,55 @@ def bench(
     out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON here.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     listing: Annotated[bool, typer.Option("--list", help="Only say what there is.")] = False,
+    scene: Annotated[
+        str | None, typer.Option("--scene", help="hsi: a named scene; see --list.")
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option("--protocol", help="hsi: default P30 and the scene's separate one."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="hsi: default all models.")
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="hsi: how many.")] = 5,
+    first_seed: Annotated[int, typer.Option("--first-seed", help="hsi: the first.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="hsi: auto, cpu or cuda.")] = "auto",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="hsi: name=value, a setting of the model.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="hsi: keep the runs that --out has.")
+    ] = False,
 ) -> None:
     """Measure; ratios to the peer carry over to other machines, seconds do not."""
     from app.bench.table import BENCHMARKS, run
     from app.cli.console import table
 
     if listing:
+        from app.bench.scenes import SCENES
+
         lines = {name: what for name, (what, _) in BENCHMARKS.items()}
+        lines |= {f"hsi --scene {name}": found.about for name, found in SCENES.items()}
         emit(lines, as_json=as_json, text=table(lines))
+        return
+    if scene is not None:
+        from app.bench.hsi import tabulate
+        from app.bench.hsi import text as rows
+        from backends.errors import WrongUse
+
+        if names != ["hsi"]:
+            raise WrongUse("--scene belongs to one benchmark.", way_out="Use: clearband bench hsi.")
+        made = tabulate(
+            scene,
+            models=model or (),
+            protocols=protocol or (),
+            seeds=range(first_seed, first_seed + seeds),
+            device=device,
+            settings=pairs(setting, "--set"),
+            out=out,
+            resume=resume,
+        )
+        emit(made, as_json=as_json, text=rows(made))
         return
     found = run(names or [], rounds=rounds, size_gb=size_gb)
     words = ["clearband bench", *(names or []), f"--rounds {rounds}", f"--gb {size_gb:g}"]
