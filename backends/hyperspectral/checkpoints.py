@@ -84,7 +84,8 @@ def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
     if stretch.wavelength_nm is not None:
         arrays[_STRETCH + "wavelength_nm"] = stretch.wavelength_nm
     arrays[_SEEN] = checkpoint.seen
-    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    # Not ascontiguousarray, which makes a list of one of a single number.
+    arrays = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     return bytes(save(arrays, metadata={"clearband": json.dumps(about)}))
 
 
