@@ -52,6 +52,25 @@ def test_accuracy() -> None:
         assert float(kappa) == pytest.approx(mean(r["kappa"] for r in mine), abs=5.1e-4)
 
 
+def test_networks_beside_the_rest() -> None:
+    runs = result("hsi")["runs"]
+    names = {"indian_pines_window": "Indian Pines window", "enmap_potsdam": "EnMAP Potsdam"}
+    table = rows("### Networks beside the rest")
+    assert len(table) == len({(r["scene"], r["protocol"], r["model"]) for r in runs})
+    for scene, protocol, model, seeds, overall, average, kappa, _ in table:
+        mine = [
+            r
+            for r in runs
+            if (names[r["scene"]], r["protocol"], f"`{r['model']}`") == (scene, protocol, model)
+        ]
+        assert len(mine) == int(seeds)
+        for cell, key in ((overall, "overall_accuracy"), (average, "average_accuracy")):
+            values = [100 * r[key] for r in mine]
+            wanted = [mean(values), *([stdev(values)] if len(values) > 1 else [])]
+            assert numbers(cell) == pytest.approx(wanted, abs=0.051)
+        assert float(kappa) == pytest.approx(mean(r["kappa"] for r in mine), abs=5.1e-4)
+
+
 def test_opening() -> None:
     found = result("bench_open")["open"]
     names = ("plain", "clearband", "spy", "clearband_painted", "napari_painted")

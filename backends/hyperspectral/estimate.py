@@ -25,8 +25,20 @@ _FIRST: Mapping[str, float] = {
     "random_forest.map": 2e-5,
     "es_mhc.train": 30.0,
     "es_mhc.map": 7e-5,
-    "css_mamba.train": 12.0,
+    "css_mamba.train": 15.0,
     "css_mamba.map": 4e-5,
+    "cnn_1d.train": 6.0,
+    "cnn_1d.map": 1e-4,
+    "cnn_3d.train": 60.0,
+    "cnn_3d.map": 1e-3,
+    "hybrid_sn.train": 120.0,
+    "hybrid_sn.map": 5e-4,
+    "ssftt.train": 26.0,
+    "ssftt.map": 1e-3,
+    "mamba_hsi.train": 50.0,
+    "mamba_hsi.map": 4e-5,
+    "spectral_former.train": 250.0,
+    "spectral_former.map": 4e-3,
 }
 _SHARE = {"P10": 0.10, "S5": 0.05, "S10": 0.10}
 
