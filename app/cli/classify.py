@@ -20,7 +20,7 @@ def classify_command(
     labels: Annotated[Path | None, typer.Option("--labels", help="A label file.")] = None,
     model: Annotated[str, typer.Option("--model", help="See 'clearband models'.")] = "svm",
     protocol: Annotated[
-        str, typer.Option("--protocol", help="P30, P30g, P10, S5, S10, S30 or DISJ.")
+        str, typer.Option("--protocol", help="P30, P30g, P10, S5, S10, S30, DISJ, HALVES or TILES.")
     ] = "P30",
     seed: Annotated[int, typer.Option("--seed", help="For the split and the training.")] = 0,
     checkpoint: Annotated[
