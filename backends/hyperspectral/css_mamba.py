@@ -281,6 +281,7 @@ class CssMamba(PixelNetwork):
         self.head_in = nn.Linear(settings.width, 2 * settings.width)
         self.head_norm = nn.GroupNorm(4, 2 * settings.width)
         self.head_out = nn.Linear(2 * settings.width, classes)
+        self._losses: list[Tensor] = []
 
     def forward(
         self,
@@ -307,9 +308,10 @@ class CssMamba(PixelNetwork):
             losses.append(loss)
             poll()
             if record:
-                heat = float(block.spatial.clusters.temperature)
+                heat = float(block.spatial.clusters.temperature.detach())
                 kept = self.settings.kept
                 records.append(BlockRecord(**seen, temperature=heat, kept=kept, valid=valid))
+        self._losses = [loss.detach() for loss in losses]
         self.extra_loss = self.settings.cluster_weight * torch.stack(losses).mean()
         logits = self.head_out(functional.silu(self.head_norm(self.head_in(x))))
         if self.front is not None:
@@ -334,6 +336,16 @@ class CssMamba(PixelNetwork):
             if seen is not None:
                 block.spatial.clusters.revive(*seen)
                 block.spatial.seen = None
+
+    def diagnostics(self) -> dict[str, float]:
+        """Return cluster loss, temperature and weight of the spatial scan of every block."""
+        found: dict[str, float] = {}
+        for number, (block, loss) in enumerate(zip(self.blocks, self._losses, strict=False), 1):
+            found[f"cluster loss, block {number}"] = float(loss)
+            found[f"temperature, block {number}"] = float(block.spatial.clusters.temperature.detach())
+            weight = torch.softmax(block.fusion.detach(), dim=0)
+            found[f"spatial weight, block {number}"] = float(weight[0])
+        return found
 
 
 def rebuilt(settings: CssSettings, arrays: Arrays, bands: int, classes: int) -> CssMamba:

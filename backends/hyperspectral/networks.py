@@ -100,6 +100,10 @@ class PixelNetwork(nn.Module):
     def after_step(self) -> None:
         """Do what has to be done after each step of the optimiser."""
 
+    def diagnostics(self) -> dict[str, float]:
+        """Return figures of the last pass that are worth following, under names that stay."""
+        return {}
+
     def forward(
         self,
         spectra: Tensor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,6 +75,8 @@ class TrainingCurve:
         One entry a validation.
     best_step : int
         The state of this step is kept (the last where nothing validates).
+    series : mapping of str to tuple
+        What the network says of itself, see `PixelNetwork.diagnostics`; one entry a step.
     """
 
     steps: int
@@ -84,13 +86,16 @@ class TrainingCurve:
     val_step: tuple[int, ...] = ()
     val_accuracy: tuple[float, ...] = ()
     best_step: int = 0
+    series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {
+        values = {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
         }
+        values["series"] = {name: list(value) for name, value in self.series.items()}
+        return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +178,7 @@ def train_network(
             )
         accuracy = float((logits.argmax(1) == target).float().mean())
         log.step(step, value, accuracy)
+        log.note(network.diagnostics())
         last = step == settings.steps
         if pixels.val.size and (last or step % settings.validate_every == 0):
             found = batches.validate()
@@ -194,7 +200,12 @@ class _Log:
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.lists: tuple[list[Any], ...] = ([], [], [], [], [])
+        self.series: dict[str, list[float]] = {}
         self.best_step = steps
+
+    def note(self, figures: Mapping[str, float]) -> None:
+        for name, value in figures.items():
+            self.series.setdefault(name, []).append(value)
 
     def step(self, step: int, loss: float, accuracy: float) -> None:
         for values, new in zip(self.lists[:3], (step, loss, accuracy), strict=True):
@@ -206,8 +217,9 @@ class _Log:
 
     def curve(self) -> TrainingCurve:
         step, loss, accuracy, val_step, val_accuracy = (tuple(v) for v in self.lists)
+        series = {name: tuple(values) for name, values in self.series.items()}
         return TrainingCurve(
-            self.steps, step, loss, accuracy, val_step, val_accuracy, self.best_step
+            self.steps, step, loss, accuracy, val_step, val_accuracy, self.best_step, series
         )
 
 

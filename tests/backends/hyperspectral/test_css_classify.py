@@ -58,6 +58,16 @@ def test_it_learns_and_shows_its_inside(made: Any) -> None:
     assert any("Weights of the branches" in note for note in result.notes)
 
 
+def test_its_own_figures_are_logged_every_step(made: Any) -> None:
+    _scene, _labels, result = made
+    series = result.curve.to_dict()["series"]
+    names = ("cluster loss", "temperature", "spatial weight")
+    assert set(series) == {f"{name}, block {b}" for name in names for b in (1, 2)}
+    assert {len(values) for values in series.values()} == {QUICK["steps"]}
+    assert series["cluster loss, block 1"][-1] < series["cluster loss, block 1"][0]
+    assert series["temperature, block 2"][-1] != series["temperature, block 2"][0]
+
+
 def test_a_checkpoint_gives_the_same_map(made: Any, tmp_path: Path) -> None:
     scene, _labels, result = made
     path = tmp_path / "c.safetensors"
