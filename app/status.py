@@ -17,6 +17,7 @@ from backends.jobs import Job, JobHandle, Progress
 from backends.scene import Scene
 from widgets.eliding import ElidedLabel
 from widgets.icons import IconButton
+from widgets.pause_button import pause_word
 from widgets.pulse import Pulse
 
 
@@ -159,7 +160,9 @@ class JobSummary(QWidget):
         words = [] if fraction is None else [f"{100 * fraction:.0f} %"]
         title = self._handle.job.title
         words.append(title if len(title) <= 36 else title[:35] + "…")
-        if state.seconds_left is not None:
+        if pause_word(self._handle):
+            words.append(pause_word(self._handle))
+        elif state.seconds_left is not None:
             words.append(clock(state.seconds_left))
         if len(running) > 1:
             words.append(f"+{len(running) - 1}")

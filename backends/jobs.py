@@ -10,7 +10,7 @@ import itertools
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
@@ -19,166 +19,24 @@ from typing import Any, Generic, Protocol, TypeVar
 from psygnal import Signal
 
 from backends.errors import Cancelled, ClearbandError
+from backends.progress import CancelToken, Progress, ProgressState
+
+__all__ = [
+    "CancelToken",
+    "InlineRunner",
+    "Job",
+    "JobHandle",
+    "JobState",
+    "Progress",
+    "ProgressState",
+    "Runner",
+    "ThreadRunner",
+]
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
-
-
-class CancelToken:
-    """A flag one thread raises and another looks at."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def cancel(self) -> None:
-        """Ask for the end."""
-        self._event.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the end was asked for."""
-        return self._event.is_set()
-
-
-@dataclass(frozen=True)
-class ProgressState:
-    """A snapshot of how far a job is.
-
-    Attributes
-    ----------
-    total : float or None
-        None while the amount is unknown.
-    done : float
-    unit : str
-        What is counted, plural: ``"tiles"``, ``"epochs"``, ``"rows"``.
-    seconds : float
-        Since the job started.
-    note : str
-        What it is doing now.
-    """
-
-    total: float | None = None
-    done: float = 0.0
-    unit: str = ""
-    seconds: float = 0.0
-    note: str = ""
-
-    @property
-    def fraction(self) -> float | None:
-        """Part done, 0 to 1, or None while unknown."""
-        return None if not self.total else min(1.0, self.done / self.total)
-
-    @property
-    def rate(self) -> float | None:
-        """Units a second."""
-        return self.done / self.seconds if self.done and self.seconds > 0 else None
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Estimate of the time left."""
-        if not self.total or not self.rate:
-            return None
-        return max(0.0, self.total - self.done) / self.rate
-
-
-class Progress:
-    """What a running job reports to, and asks whether it should stop.
-
-    Parameters
-    ----------
-    token : CancelToken, optional
-    on_change : callable, optional
-        Called with a `ProgressState`, at most every 50 ms.
-    on_partial : callable, optional
-        Called with partial results, at most every 200 ms (the last one always).
-    """
-
-    def __init__(
-        self,
-        token: CancelToken | None = None,
-        on_change: Callable[[ProgressState], None] | None = None,
-        on_partial: Callable[[Any], None] | None = None,
-    ) -> None:
-        self.token = token or CancelToken()
-        self._on_change = on_change
-        self._on_partial = on_partial
-        self._started = time.monotonic()
-        self._counting_since = self._started
-        self._last_change = 0.0
-        self._untold = False
-        self._last_partial = 0.0
-        self._lock = threading.Lock()
-        self.total: float | None = None
-        self.done = 0.0
-        self.unit = ""
-        self.text = ""
-
-    def start(self, total: float | None, unit: str = "", note: str = "") -> None:
-        """Begin to count: how many, of what. May be called again for the next stage."""
-        self.total, self.unit, self.done = total, unit, 0.0
-        self._counting_since = time.monotonic()
-        self.text = note or self.text
-        self._tell(force=True)
-
-    def advance(self, n: float = 1.0) -> None:
-        """Count ``n`` more as done, and stop here if asked to."""
-        with self._lock:
-            self.done += n
-        self._tell(force=self.total is not None and self.done >= self.total)
-        self.check()
-
-    def note(self, text: str) -> None:
-        """Say what is being done now."""
-        self.text = text
-        self._tell(force=True)
-
-    def partial(self, result: Any, *, force: bool = False) -> None:
-        """Hand over what is known so far; may be dropped when they come too fast."""
-        now = time.monotonic()
-        if self._on_partial is not None and (force or now - self._last_partial >= 0.2):
-            self._last_partial = now
-            self._on_partial(result)
-
-    def follow(self, state: ProgressState) -> None:
-        """Take over what another process reports of the same job."""
-        self.total, self.done, self.unit, self.text = (
-            state.total,
-            state.done,
-            state.unit,
-            state.note,
-        )
-        self._counting_since = time.monotonic() - state.seconds
-        self._tell(force=True)
-
-    def check(self) -> None:
-        """Raise `Cancelled` if the user asked to stop. Poll at least every 100 ms."""
-        if self.token.cancelled:
-            raise Cancelled
-        if self._untold:
-            self._tell()
-
-    def track(self, items: Iterable[T], total: int | None = None, unit: str = "") -> Iterator[T]:
-        """Iterate and count."""
-        if total is None and isinstance(items, Sized):
-            total = len(items)
-        self.start(total, unit)
-        for item in items:
-            self.check()
-            yield item
-            self.advance()
-
-    @property
-    def state(self) -> ProgressState:
-        """How far the job is now."""
-        seconds = time.monotonic() - self._counting_since
-        return ProgressState(self.total, self.done, self.unit, seconds, self.text)
-
-    def _tell(self, *, force: bool = False) -> None:
-        now = time.monotonic()
-        self._untold = not (force or now - self._last_change >= 0.05)
-        if self._on_change is not None and not self._untold:
-            self._last_change = now
-            self._on_change(self.state)
+# Threads that may sleep in a paused job beside those that work.
+MOST_PAUSED = 30
 
 
 @dataclass(frozen=True)
@@ -232,11 +90,12 @@ class JobHandle(Generic[T]):
     """A submitted job: its state, progress and result.
 
     The signals are emitted on whichever thread runs the job; the window
-    moves them to its own.
+    moves them to its own. ``held`` says that a pause begins (True) or is over.
     """
 
     progressed = Signal(ProgressState)
     partial = Signal(object)
+    held = Signal(bool)
     finished = Signal(object)
 
     def __init__(self, job: Job[T], generation: int = 0) -> None:
@@ -251,6 +110,7 @@ class JobHandle(Generic[T]):
         self.details = ""
         self.started_at: float | None = None
         self.seconds = 0.0
+        self._report: Progress | None = None
         self._over = threading.Event()
         self._claim = threading.Lock()
 
@@ -263,6 +123,24 @@ class JobHandle(Generic[T]):
             self.state = JobState.CANCELLED
         self._over.set()
         self.finished.emit(self)
+
+    def pause(self) -> None:
+        """Ask the job to wait where it is; the time does not count."""
+        if not self.state.is_final:
+            self.token.pause()
+
+    def resume(self) -> None:
+        """Let a paused job go on."""
+        self.token.resume()
+
+    def finish(self) -> None:
+        """Ask a job whose progress ``keeps`` what it has to end with that."""
+        self.token.finish()
+
+    def not_counted(self, seconds: float) -> None:
+        """Leave seconds in which the whole program stood still out of all times."""
+        if self._report is not None:
+            self._report.not_counted(seconds)
 
     def wait(self, timeout: float | None = None) -> T:
         """Block until it is over and return the result, or raise what went wrong."""
@@ -287,7 +165,8 @@ class JobHandle(Generic[T]):
                 return
             self.state = JobState.RUNNING
         self.started_at = time.monotonic()
-        progress = Progress(self.token, self._on_progress, self.partial.emit)
+        progress = Progress(self.token, self._on_progress, self.partial.emit, self.held.emit)
+        self._report = progress
         try:
             progress.check()
             self.result = (run or self.job.run)(progress)
@@ -317,7 +196,8 @@ class JobHandle(Generic[T]):
             self.state = JobState.CANCELLED
             raise
         finally:
-            self.seconds = time.monotonic() - self.started_at
+            progress.over()
+            self.seconds = time.monotonic() - self.started_at - progress.paused_seconds
             self._over.set()
             self.finished.emit(self)
 
@@ -354,6 +234,48 @@ class InlineRunner:
         """Nothing runs."""
 
 
+class Places:
+    """How many jobs may run at a time; one that is paused lends its place to the next.
+
+    It takes the place back at once when it goes on, so that for a while one more may run:
+    waiting for a free one, it could not be cancelled.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._changed = threading.Condition()
+
+    def take(self) -> None:
+        """Wait for a place."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free > 0)
+            self._free -= 1
+
+    def give(self) -> None:
+        """Leave a place to the next."""
+        with self._changed:
+            self._free += 1
+            self._changed.notify()
+
+    def lend(self, begins: bool) -> None:
+        """Follow the ``held`` signal of a job that has a place."""
+        if begins:
+            self.give()
+        else:
+            with self._changed:
+                self._free -= 1
+
+    def run(self, handle: JobHandle[Any], run: Callable[[Progress], Any] | None = None) -> None:
+        """Execute a job in a place."""
+        self.take()
+        handle.held.connect(self.lend)
+        try:
+            handle.execute(run)
+        finally:
+            handle.held.disconnect(self.lend)
+            self.give()
+
+
 class ThreadRunner:
     """Runs jobs on a few threads: the window.
 
@@ -362,7 +284,8 @@ class ThreadRunner:
     """
 
     def __init__(self, workers: int = 2) -> None:
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="clearband-job")
+        self._places = Places(workers)
+        self._pool = ThreadPoolExecutor(workers + MOST_PAUSED, thread_name_prefix="clearband-job")
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="clearband-read")
         self._live: set[JobHandle[Any]] = set()
         self._lock = threading.Lock()
@@ -375,7 +298,10 @@ class ThreadRunner:
 
     def _run(self, handle: JobHandle[Any]) -> None:
         try:
-            handle.execute()
+            if handle.job.quiet:
+                handle.execute()
+            else:
+                self._places.run(handle)
         finally:
             with self._lock:
                 self._live.discard(handle)

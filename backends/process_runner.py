@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from backends.errors import Cancelled, ClearbandError
-from backends.jobs import Job, JobHandle, JobState, Progress
+from backends.jobs import MOST_PAUSED, Job, JobHandle, JobState, Places, Progress
 
 # How long a worker may take to notice that it was cancelled before it is ended.
 GRACE_S = 0.4
@@ -38,7 +38,10 @@ class ProcessRunner:
     """
 
     def __init__(self, workers: int = 2) -> None:
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="clearband-process")
+        self._places = Places(workers)
+        self._pool = ThreadPoolExecutor(
+            workers + MOST_PAUSED, thread_name_prefix="clearband-process"
+        )
         self._live: set[JobHandle[Any]] = set()
         self._lock = threading.Lock()
 
@@ -58,7 +61,7 @@ class ProcessRunner:
 
     def _run(self, handle: JobHandle[Any]) -> None:
         try:
-            handle.execute(lambda progress: _elsewhere(handle, progress))
+            self._places.run(handle, lambda progress: _elsewhere(handle, progress))
         finally:
             with self._lock:
                 self._live.discard(handle)
@@ -135,16 +138,24 @@ def _listen(handle: JobHandle[Any], progress: Progress, process: Any, pipe: Conn
 
 
 def _guard(progress: Progress, process: Any, pipe: Connection, over: threading.Event) -> None:
-    """Pass the word to stop on, and end a worker that does not listen."""
-    while not over.wait(_POLL_S):
-        if progress.token.cancelled:
-            try:
+    """Pass on what the user asks for, and end a worker that does not stop."""
+    token = progress.token
+    told = {"pause": False, "finish": False}
+    try:
+        while not over.wait(_POLL_S):
+            if token.cancelled:
                 pipe.send("cancel")
-            except OSError:  # it is gone already
+                if not over.wait(GRACE_S):
+                    process.kill()
                 return
-            if not over.wait(GRACE_S):
-                process.kill()
-            return
+            if token.paused != told["pause"]:
+                told["pause"] = not told["pause"]
+                pipe.send("pause" if told["pause"] else "resume")
+            if token.enough and not told["finish"]:
+                told["finish"] = True
+                pipe.send("finish")
+    except OSError:  # it is gone already
+        return
 
 
 def _end(process: Any) -> None:
@@ -187,7 +198,7 @@ def _work(job: Job[Any], pipe: Connection) -> None:
         with sending:
             pipe.send((kind, content))
 
-    threading.Thread(target=_watch, args=(pipe, handle.cancel), daemon=True).start()
+    threading.Thread(target=_watch, args=(pipe, handle), daemon=True).start()
     handle.progressed.connect(lambda state: send("progress", state))
     handle.partial.connect(lambda part: send("partial", part))
     handle.execute()
@@ -205,13 +216,18 @@ def _work(job: Job[Any], pipe: Connection) -> None:
             send("failed", (problem, repr(error)))
 
 
-def _watch(pipe: Connection, cancel: Callable[[], None]) -> None:
-    """Wait for the word to stop; when the other side is gone, nobody needs the result."""
+def _watch(pipe: Connection, handle: JobHandle[Any]) -> None:
+    """Do as the other side says; when it is gone, nobody needs the result."""
+    asked: dict[str, Callable[[], None]] = {
+        "cancel": handle.cancel,
+        "pause": handle.pause,
+        "resume": handle.resume,
+        "finish": handle.finish,
+    }
     try:
-        while pipe.recv() != "cancel":
-            continue
-        cancel()
+        while True:
+            asked[pipe.recv()]()
     except (EOFError, OSError):
-        cancel()
+        handle.cancel()
         time.sleep(GRACE_S)
         os._exit(1)

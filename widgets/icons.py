@@ -16,6 +16,8 @@ _BODIES = {
     "eye-off": f'<path d="M1.5 8 Q8 14 14.5 8" {_STROKE}/>'
     f'<path d="M3.6 10.4 L2.6 12 M8 11.2 V13 M12.4 10.4 L13.4 12" {_STROKE}/>',
     "close": f'<path d="M4 4 L12 12 M12 4 L4 12" {_STROKE}/>',
+    "pause": f'<path d="M5.5 3.5 V12.5 M10.5 3.5 V12.5" {_STROKE}/>',
+    "go": '<path d="M4.5 3 L13 8 L4.5 13 Z" fill="{c}"/>',
     "swipe": f'<path d="M8 1.5 V14.5" {_STROKE}/><path d="M6 5 L3 8 L6 11 Z" fill="{{c}}"/>'
     '<path d="M10 5 L13 8 L10 11 Z" fill="{c}"/>',
     "blink": f'<rect x="1.5" y="4" width="8" height="8" {_STROKE}/>'

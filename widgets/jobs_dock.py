@@ -22,6 +22,7 @@ from backends.jobs import JobHandle, JobState, ProgressState
 from backends.overlays import Overlay
 from backends.workspace import Workspace
 from widgets.background import listen
+from widgets.pause_button import PauseButton, pause_word
 from widgets.pulse import Pulse
 from widgets.theme import GRID, EmptyState, wrapped
 
@@ -110,6 +111,8 @@ class JobRow(QFrame):
         top = QHBoxLayout()
         self.title = wrapped(handle.job.title)
         self.state_label = QLabel()
+        self.pause_button = PauseButton()
+        self.pause_button.clicked.connect(self.refresh)
         self.cancel_button = QToolButton()
         self.cancel_button.setText("×")
         self.cancel_button.setToolTip("Stop this job")
@@ -119,7 +122,12 @@ class JobRow(QFrame):
         self.show_button.setToolTip("Make the result the active layer")
         self.show_button.clicked.connect(self._show_result)
         top.addWidget(self.title, 1)
-        for widget in (self.state_label, self.show_button, self.cancel_button):
+        for widget in (
+            self.state_label,
+            self.show_button,
+            self.pause_button,
+            self.cancel_button,
+        ):
             top.addWidget(widget)
         column.addLayout(top)
         self.bar = QProgressBar()
@@ -143,12 +151,14 @@ class JobRow(QFrame):
         """Draw the state again, if it changed."""
         handle = self.handle
         running = handle.state is JobState.RUNNING
-        stamp = (handle.state, handle.progress, int(time.monotonic()) if running else 0)
+        second = int(time.monotonic()) if running else 0
+        stamp = (handle.state, handle.progress, handle.token.paused, second)
         if stamp == self._drawn:
             return
         self._drawn = stamp
         over = handle.state.is_final
         self.bar.setVisible(not over)
+        self.pause_button.follow(handle)
         self.cancel_button.setVisible(not over)
         self.cancel_button.setEnabled(not handle.token.cancelled)
         self.show_button.setVisible(handle.state is JobState.DONE and bool(self._results()))
@@ -156,7 +166,11 @@ class JobRow(QFrame):
         fraction = handle.progress.fraction
         self.bar.setRange(0, 0 if running and fraction is None else 1000)
         self.bar.setValue(round(1000 * (fraction or 0)))
-        word = "stopping" if running and handle.token.cancelled else _WORDS.get(handle.state, "")
+        word = pause_word(handle) or _WORDS.get(handle.state, "")
+        if running and handle.token.cancelled:
+            word = "stopping"
+        elif running and handle.token.enough:
+            word = "ending"
         if over and handle.state is not JobState.FAILED:
             word += f", {clock(handle.seconds)}"
         self.state_label.setText(word)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -16,14 +18,17 @@ T = TypeVar("T")
 
 
 def run_job(job: Job[T], *, quiet: bool = False) -> T:
-    """Run a job here with a progress bar; Ctrl-C stops it, a second one at once.
+    """Run a job here with a progress bar.
+
+    Ctrl-C stops it, a second one at once; Ctrl-\\ ends a training with what it has learnt;
+    Ctrl-Z pauses, and the shell's ``fg`` goes on: that time is not counted.
 
     Raises
     ------
     Cancelled, ClearbandError
     """
     handle: JobHandle[T] = JobHandle(job)
-    with _stopping(handle.token), _bar(handle, quiet):
+    with _stopping(handle.token), _ending(handle), _standing_still(handle), _bar(handle, quiet):
         handle.execute()
     if handle.state is JobState.FAILED and handle.error is not None:
         handle.error.details = handle.details
@@ -92,15 +97,55 @@ def _stopping(token: CancelToken) -> Iterator[None]:
         token.cancel()
         print("\nStopping …", file=sys.stderr)
 
+    with _on_signal("SIGINT", ask):
+        yield
+
+
+@contextmanager
+def _ending(handle: JobHandle[Any]) -> Iterator[None]:
+    """Let Ctrl-\\ end a training with what it has (Ctrl-Break on Windows)."""
+
+    def ask(number: int, frame: Any) -> None:
+        if handle.progress.keeps:
+            handle.finish()
+            print("\nEnding; what was learnt is kept …", file=sys.stderr)
+        else:
+            print("\nThere is nothing to keep yet; Ctrl-C stops.", file=sys.stderr)
+
+    with _on_signal("SIGBREAK" if sys.platform == "win32" else "SIGQUIT", ask):
+        yield
+
+
+@contextmanager
+def _standing_still(handle: JobHandle[Any]) -> Iterator[None]:
+    """Take the time between Ctrl-Z and ``fg`` off rate and time left."""
+
+    def stand(number: int, frame: Any) -> None:
+        print("\nPaused; 'fg' goes on.", file=sys.stderr)
+        began = time.monotonic()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        handle.not_counted(time.monotonic() - began)
+
+    with _on_signal("SIGTSTP", stand):
+        yield
+
+
+@contextmanager
+def _on_signal(name: str, act: Callable[[int, Any], None]) -> Iterator[None]:
+    """Do something at a signal, where the system has it."""
+    number = getattr(signal, name, None)
+    if number is None:
+        yield
+        return
     try:
-        before = signal.signal(signal.SIGINT, ask)
+        before = signal.signal(number, act)
     except ValueError:  # not the main thread: nobody presses keys here
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
 
 
 @contextmanager

@@ -275,3 +275,102 @@ def test_errors_are_errors_of_ours() -> None:
     assert issubclass(BadInput, ClearbandError)
     assert not issubclass(Cancelled, ClearbandError)
     assert (BadInput("x").exit_code, Cancelled().exit_code) == (3, 130)
+
+
+# -- pauses ----------------------------------------------------------------------------------
+
+
+def counting(progress: Progress) -> float:
+    progress.start(200, "steps")
+    for _ in range(200):
+        time.sleep(0.01)
+        progress.advance()
+    return progress.paused_seconds
+
+
+def held(handle: JobHandle[Any]) -> None:
+    deadline = time.monotonic() + 5
+    while not handle.progress.paused:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_a_pause_stops_the_work_and_is_not_counted(threads: ThreadRunner) -> None:
+    handle = submit(threads, counting)
+    while handle.progress.done < 10:
+        time.sleep(0.005)
+    handle.pause()
+    held(handle)
+    before = handle.progress
+    time.sleep(0.6)
+    assert handle.progress == before, "nothing moves while it waits"
+    rate = before.rate
+    handle.resume()
+    while handle.progress.done < before.done + 10:
+        time.sleep(0.005)
+    now = handle.progress
+    assert not now.paused
+    # With the pause in it the rate would have fallen to about a quarter.
+    assert rate is not None
+    assert now.rate is not None
+    assert now.rate > 0.6 * rate
+    assert handle.wait(10) > 0.55
+    assert handle.seconds < 4
+
+
+def test_a_paused_job_is_cancelled_at_once(threads: ThreadRunner) -> None:
+    started = threading.Event()
+    handle = submit(threads, working(started))
+    handle.pause()
+    held(handle)
+    asked = time.monotonic()
+    handle.cancel()
+    with pytest.raises(Cancelled):
+        handle.wait(5)
+    assert time.monotonic() - asked < 0.5
+
+
+def test_paused_jobs_leave_their_places_to_others(threads: ThreadRunner) -> None:
+    paused = [submit(threads, working(threading.Event())) for _ in range(4)]
+    for handle in paused[:2]:
+        handle.pause()
+        held(handle)
+    for handle in paused[2:]:
+        handle.pause()
+        held(handle)
+    assert submit(threads, lambda progress: 5).wait(5) == 5
+    for handle in paused:
+        handle.cancel()
+        with pytest.raises(Cancelled):
+            handle.wait(5)
+    # The places are back, and no more than there were: two run, the third waits.
+    starts = [threading.Event() for _ in range(3)]
+    again = [submit(threads, working(start)) for start in starts]
+    assert starts[0].wait(5)
+    assert starts[1].wait(5)
+    assert not starts[2].wait(0.3)
+    assert again[2].state is JobState.WAITING
+
+
+def test_closing_ends_paused_jobs() -> None:
+    runner = ThreadRunner()
+    handles = [submit(runner, working(threading.Event())) for _ in range(2)]
+    for handle in handles:
+        handle.pause()
+        held(handle)
+    asked = time.monotonic()
+    runner.shutdown()
+    assert time.monotonic() - asked < 1
+    assert {h.state for h in handles} == {JobState.CANCELLED}
+
+
+def test_enough_ends_a_pause_and_is_seen() -> None:
+    token = CancelToken()
+    token.pause()
+    token.finish()
+    progress = Progress(token)
+    progress.check()
+    assert progress.enough
+    token.cancel()
+    token.pause()
+    assert not token.paused, "what is to stop does not wait"

@@ -144,6 +144,53 @@ def test_cancel(runner: ProcessRunner) -> None:
     assert time.monotonic() - started < 0.5
 
 
+def count_up(progress: Progress) -> int:
+    progress.keeps = True
+    progress.start(100_000, "steps")
+    while not progress.enough:
+        time.sleep(0.005)
+        progress.advance()
+    return int(progress.done)
+
+
+def test_pause_go_on_and_end_with_what_there_is(runner: ProcessRunner) -> None:
+    handle = submit(runner, count_up)
+    deadline = time.monotonic() + 20
+    while handle.progress.done < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert handle.progress.keeps
+    handle.pause()
+    while not handle.progress.paused:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    before = handle.progress.done
+    time.sleep(0.4)
+    assert handle.progress.done == before
+    # Both places are free while it waits.
+    assert [h.wait(30) for h in (submit(runner, Add(1, 1)), submit(runner, Add(2, 2)))] == [2, 4]
+    handle.resume()
+    while handle.progress.done <= before:
+        assert time.monotonic() < deadline + 40
+        time.sleep(0.01)
+    handle.finish()
+    assert handle.wait(5) > before
+    assert handle.seconds < time.monotonic() - handle.started_at - 0.3
+
+
+def test_a_paused_worker_is_cancelled_at_once(runner: ProcessRunner) -> None:
+    handle = submit(runner, endless)
+    wait_for(handle, "working")
+    handle.pause()
+    while not handle.progress.paused:
+        time.sleep(0.01)
+    started = time.monotonic()
+    handle.cancel()
+    with pytest.raises(Cancelled):
+        handle.wait(10)
+    assert time.monotonic() - started < 0.9
+
+
 def test_cancel_while_it_starts(runner: ProcessRunner) -> None:
     handle = submit(runner, endless)
     while handle.state is JobState.WAITING:

@@ -60,6 +60,41 @@ def test_a_running_job_is_shown_and_stopped_by_its_cross(qtbot: Any) -> None:
         workspace.close()
 
 
+def test_a_running_job_can_wait_and_go_on(qtbot: Any) -> None:
+    workspace = Workspace(ThreadRunner())
+    dock = JobsDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+    seen: list[float] = []
+
+    def run(progress: Progress) -> None:
+        progress.start(1e6, "tiles")
+        while True:
+            threading.Event().wait(0.005)
+            progress.advance()
+            seen.append(progress.done)
+
+    handle = workspace.submit(Job("Endless", run))
+    try:
+        row = dock.rows[handle.number]
+        qtbot.waitUntil(row.pause_button.isVisible, timeout=3000)
+        qtbot.mouseClick(row.pause_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: row.state_label.text() == "paused", timeout=3000)
+        assert row.pause_button.toolTip() == "Go on with: Endless"
+        count = len(seen)
+        qtbot.wait(100)
+        assert len(seen) == count
+        qtbot.mouseClick(row.pause_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: len(seen) > count, timeout=3000)
+        qtbot.waitUntil(lambda: row.state_label.text() == "", timeout=3000)
+        qtbot.mouseClick(row.pause_button, Qt.MouseButton.LeftButton)
+        qtbot.mouseClick(row.cancel_button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: handle.state is JobState.CANCELLED, timeout=1000)
+        qtbot.waitUntil(lambda: not row.pause_button.isVisible(), timeout=1000)
+    finally:
+        workspace.close()
+
+
 def test_failure_is_a_sentence_with_details_on_demand(qtbot: Any) -> None:
     workspace = Workspace()
     dock = JobsDock(workspace)
