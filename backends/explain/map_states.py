@@ -13,7 +13,7 @@ CAM_METHODS = ("grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam",
 
 
 @dataclass(frozen=True)
-class Target:
+class Explained:
     """What was explained, as far as the trust card must know.
 
     Attributes
@@ -57,7 +57,7 @@ class State:
     fails: bool = False
 
 
-def states(values: NDArray[Any], target: Target) -> tuple[State, ...]:
+def states(values: NDArray[Any], target: Explained) -> tuple[State, ...]:
     """Return what is wrong with a map, in words.
 
     Parameters
@@ -125,5 +125,5 @@ def gini(values: NDArray[Any]) -> float:
     return float((2 * (place * ordered).sum() / (n * total)) - (n + 1) / n)
 
 
-def _class(target: Target) -> str:
+def _class(target: Explained) -> str:
     return f"“{target.name}”" if target.name else "the class"

@@ -15,7 +15,7 @@ from backends.explain import randomisation as randomisation_
 from backends.explain import stability as stability_
 from backends.explain.curves import map_for
 from backends.explain.localisation import localise
-from backends.explain.map_states import Target, gini, peakedness, states
+from backends.explain.map_states import Explained, gini, peakedness, states
 from backends.explain.perturbation import Ledger, Score
 from backends.explain.randomisation import ExplainWith
 from backends.explain.road import road
@@ -38,7 +38,7 @@ def assess(
     network: Module | None = None,
     explain_with: ExplainWith | None = None,
     mask: NDArray[Any] | None = None,
-    target: Target | None = None,
+    target: Explained | None = None,
     settings: TrustSettings | None = None,
     progress: Progress | None = None,
 ) -> TrustCard:
@@ -57,7 +57,7 @@ def assess(
     network, explain_with : torch module and callable, optional
         ``explain_with(network)`` returns the image's map; for the randomisation check.
     mask : array of shape (rows, cols) of the image, optional
-    target : Target, optional
+    target : Explained, optional
     settings : TrustSettings, optional
     progress : Progress, optional
         Counted in forwards and maps; given partial cards as parts are done.
@@ -77,7 +77,11 @@ def assess(
     """
     if (network is None) != (explain_with is None):
         raise WrongUse("The randomisation check needs the network and how to explain with it.")
-    how, target, progress = settings or TrustSettings(), target or Target(), progress or Progress()
+    how, target, progress = (
+        settings or TrustSettings(),
+        target or Explained(),
+        progress or Progress(),
+    )
     started = time.perf_counter()
     ledger = Ledger()
     wrong = states(values, target)

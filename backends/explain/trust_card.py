@@ -15,7 +15,7 @@ import numpy as np
 
 from backends.explain.curves import Faithfulness
 from backends.explain.localisation import Localisation
-from backends.explain.map_states import State, Target
+from backends.explain.map_states import Explained, State
 from backends.explain.perturbation import BLUR, MEAN, Ledger, Substrate
 from backends.explain.randomisation import Randomisation
 from backends.explain.road import PERCENTILES, Road
@@ -95,7 +95,7 @@ class TrustCard:
 
     Attributes
     ----------
-    target : Target
+    target : Explained
     settings : TrustSettings
     states : tuple of State
     peakedness, gini : float or None
@@ -111,7 +111,7 @@ class TrustCard:
     seconds : float
     """
 
-    target: Target = field(default_factory=Target)
+    target: Explained = field(default_factory=Explained)
     settings: TrustSettings = field(default_factory=TrustSettings)
     states: tuple[State, ...] = ()
     peakedness: float | None = None

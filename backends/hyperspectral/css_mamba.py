@@ -342,7 +342,9 @@ class CssMamba(PixelNetwork):
         found: dict[str, float] = {}
         for number, (block, loss) in enumerate(zip(self.blocks, self._losses, strict=False), 1):
             found[f"cluster loss, block {number}"] = float(loss)
-            found[f"temperature, block {number}"] = float(block.spatial.clusters.temperature.detach())
+            found[f"temperature, block {number}"] = float(
+                block.spatial.clusters.temperature.detach()
+            )
             weight = torch.softmax(block.fusion.detach(), dim=0)
             found[f"spatial weight, block {number}"] = float(weight[0])
         return found

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 
 from backends.errors import BadInput
 from backends.explain.localisation import localise
-from backends.explain.map_states import Target, gini, peakedness, states
+from backends.explain.map_states import Explained, gini, peakedness, states
 from backends.explain.similarity import (
     at_size,
     hottest,
@@ -144,7 +144,7 @@ def test_concentration() -> None:
 
 def test_states_are_explicit() -> None:
     def ids(values: np.ndarray, **facts: object) -> list[str]:
-        return [state.id for state in states(values, Target(**facts))]  # type: ignore[arg-type]
+        return [state.id for state in states(values, Explained(**facts))]  # type: ignore[arg-type]
 
     good = true_map()
     assert ids(good) == []
@@ -156,5 +156,5 @@ def test_states_are_explicit() -> None:
     assert ids(good, probability=0.4, classes=3) == []
     assert ids(good, tokens=True, method="grad_cam") == ["vit"]
     assert ids(good, tokens=True, method="occlusion") == []
-    (state,) = states(good, Target(name="cat", probability=0.01, classes=10))
+    (state,) = states(good, Explained(name="cat", probability=0.01, classes=10))
     assert "“cat” 1 %, less than chance (10 %)" in state.sentence

@@ -11,7 +11,7 @@ from planted import PlantedPatch, Scorer, gradient_map, patch_mask, planted_imag
 from torch import nn
 
 from backends.errors import BadInput, Cancelled, WrongUse
-from backends.explain.map_states import State, Target
+from backends.explain.map_states import Explained, State
 from backends.explain.perturbation import MEAN, air
 from backends.explain.randomisation import CASCADE, drawn_anew, learned_layers, randomisation
 from backends.explain.stability import KINDS, explanations, stability
@@ -139,7 +139,7 @@ def card(values: np.ndarray | None = None, **more: object) -> TrustCard:
 
 
 def test_the_card_of_a_true_map_passes() -> None:
-    found = card(mask=patch_mask(), target=Target("bright", 0.9, 2, "saliency"))
+    found = card(mask=patch_mask(), target=Explained("bright", 0.9, 2, "saliency"))
     assert found.verdict == PASSES, found.reasons
     assert found.f is not None
     assert found.f >= 0.95
@@ -196,7 +196,7 @@ def test_empty_maps_fail_without_asking_the_network() -> None:
 
 
 def test_a_warning_makes_a_good_map_weak() -> None:
-    found = card(target=Target("bright", 0.9, 2, "grad_cam", tokens=True))
+    found = card(target=Explained("bright", 0.9, 2, "grad_cam", tokens=True))
     assert found.verdict == WEAK
     assert "ViT" in found.reasons[0]
     assert TrustCard(states=(State("vit", "So."),)).verdict == NOT_ASSESSED
