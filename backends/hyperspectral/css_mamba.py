@@ -9,16 +9,15 @@ authors.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from backends.errors import WrongUse
+from backends.hyperspectral.css_settings import BlockRecord, CssSettings
 from backends.hyperspectral.hyper_connection import RMSNorm
 from backends.hyperspectral.networks import (
     LARGEST_STATES,
@@ -29,103 +28,13 @@ from backends.hyperspectral.networks import (
     PixelNetwork,
     go_on,
 )
-from backends.hyperspectral.pixel_clusters import (
-    LearnableClusters,
-    Sequences,
-    capped_partition,
-    cluster_loss,
-    make_sequences,
-)
+from backends.hyperspectral.pixel_clusters import LearnableClusters
+from backends.hyperspectral.seeded_clusters import PriorSpace, fit_prior
 from backends.hyperspectral.selective_scan import Mamba
+from backends.hyperspectral.spatial_branch import BRANCHES
 from backends.hyperspectral.spectral_front import SpectralFront, disagreement, whitening_of
 
-SEQUENCES_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class CssSettings:
-    """Size and choices of the network.
-
-    Attributes
-    ----------
-    width : int
-        Divisible by ``tokens`` and 4.
-    blocks, tokens, d_state : int
-        Blocks; tokens a pixel of the spectral scan; states of the scans.
-    clusters : int
-        0 takes twice the classes, 8 to 64.
-    kept : float
-        Part of the pixels that the spatial scan reads; 1 is a partition of all.
-    selection : str
-        ``"hybrid"`` (membership and attention), ``"cluster"`` or ``"attention"``.
-    longest : int
-        Longest sequence; longer clusters are dealt out.
-    cluster_weight : float
-        Of the cluster loss.
-    context : int
-        Side of the square whose mean spectrum joins the pixel's own; odd, 1 = none, 0 = what
-        suits the training pixels, see `whitening.choose_context`.
-    components : int
-        Of the whitened spectra that it reads, see `SpectralFront`; 0 reads stretched bands and
-        lets the network stand alone.
-    agreement : float
-        Weight of the loss that keeps the network near what the spectrum alone says.
-    """
-
-    width: int = 32
-    blocks: int = 2
-    tokens: int = 4
-    d_state: int = 8
-    clusters: int = 0
-    kept: float = 1.0
-    selection: str = "hybrid"
-    longest: int = 512
-    cluster_weight: float = 0.1
-    context: int = 0
-    dropout: float = 0.1
-    components: int = 50
-    agreement: float = 1.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-
-@dataclass
-class BlockRecord:
-    """What one block did, for the viewer.
-
-    Attributes
-    ----------
-    membership : tensor of shape (pixels, clusters)
-    hard : int64 tensor of shape (pixels,)
-        The cluster a pixel was read in.
-    score : tensor of shape (pixels,)
-        By which pixels were ordered.
-    rank : tensor of shape (pixels,)
-        Place in its sequence, 0 to 1; -1 where not read.
-    sequence : int64 tensor of shape (pixels,)
-        Number of its sequence, from 0; -1 where not read.
-    step : tensor of shape (pixels,)
-        Mean step size of the spatial scan: how much it took in.
-    fusion : tensor of shape (2,)
-        Weights of the spatial and the spectral branch.
-    kept : float
-        Part of the pixels that the block was set to read.
-    valid : bool tensor of shape (pixels,), optional
-        Pixels with data.
-    """
-
-    membership: Tensor
-    hard: Tensor
-    score: Tensor
-    rank: Tensor
-    step: Tensor
-    fusion: Tensor
-    temperature: float
-    sequence: Tensor
-    kept: float = 1.0
-    valid: Tensor | None = None
+__all__ = ["BlockRecord", "CssMamba", "CssSettings", "rebuilt"]
 
 
 class SpectralBranch(nn.Module):
@@ -143,112 +52,27 @@ class SpectralBranch(nn.Module):
         return functional.silu(self.norm(self.scan(tokens).reshape(x.shape)))
 
 
-class SpatialBranch(nn.Module):
-    """Clusters of pixels, each read in order by one shared scan."""
-
-    def __init__(self, settings: CssSettings, clusters: int) -> None:
-        super().__init__()
-        self.settings = settings
-        width = settings.width
-        self.norm = RMSNorm(width)
-        self.project = nn.Linear(width, 2 * width)
-        self.clusters = LearnableClusters(2 * width, clusters)
-        rank = max(1, width // 2)
-        self.query = nn.Linear(2 * width, rank, bias=False)
-        self.key = nn.Linear(2 * width, rank, bias=False)
-        self.balance = nn.Parameter(torch.tensor(0.5))
-        self.scan = Mamba(width, settings.d_state)
-        self.code = nn.Parameter(torch.zeros(clusters, width))
-        nn.init.trunc_normal_(self.code, std=0.02)
-        self.seen: tuple[Tensor, Tensor] | None = None
-
-    def forward(
-        self, x: Tensor, valid: Tensor | None, poll: Callable[[], None]
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the answer (pixels, width), the cluster loss, and what the viewer needs."""
-        features = self.project(self.norm(x))
-        membership = self.clusters(features)
-        if self.training:
-            self.seen = features.detach(), membership.detach()
-        attention = (self.query(features) * self.key(features)).sum(1) / math.sqrt(
-            self.query.out_features
-        )
-        poll()
-        pixels, count = membership.shape
-        cap = math.ceil(1.5 * pixels / count)
-        hard = capped_partition(membership, cap)
-        own = membership.gather(1, hard[:, None]).squeeze(1)
-        share = torch.sigmoid(self.balance)
-        parts = {
-            "hybrid": share * attention + (1 - share) * torch.log(own + 1e-6),
-            "cluster": torch.log(own + 1e-6),
-            "attention": attention,
-        }
-        score = parts[self.settings.selection].float()
-        sequences = self._sequences(hard, score, valid)
-        answer, step = self._scan(x, sequences, poll)
-        # Which pixels are read, and when, has no gradient; this gate has.
-        spread = score.std(unbiased=False) + 1e-6
-        answer = answer * (1 + torch.tanh((score - score.mean()) / spread))[:, None]
-        record = {
-            "membership": membership,
-            "hard": hard,
-            "score": score,
-            "rank": sequences.rank,
-            "sequence": sequences.sequence,
-            "step": step,
-        }
-        return answer, cluster_loss(features, membership), record
-
-    def _sequences(self, hard: Tensor, score: Tensor, valid: Tensor | None) -> Sequences:
-        kept = valid
-        if self.settings.kept < 1:
-            usable = score.detach().clone()
-            if valid is not None:
-                usable[~valid] = -torch.inf
-            top = max(1, int(self.settings.kept * len(score)))
-            kept = torch.zeros_like(score, dtype=torch.bool)
-            kept[usable.topk(top).indices] = True
-            kept &= usable > -torch.inf
-        if kept is not None and not bool(kept.any()):
-            kept = None
-        return make_sequences(hard, score, self.settings.longest, kept=kept)
-
-    def _scan(
-        self, x: Tensor, sequences: Sequences, poll: Callable[[], None]
-    ) -> tuple[Tensor, Tensor]:
-        """Return what the scan says of each pixel, and its mean step size there."""
-        out, step = torch.zeros_like(x), x.new_zeros(len(x))
-        # Without a gradient a few at a time: bounded memory and a chance to stop.
-        at_once = len(sequences.members) if torch.is_grad_enabled() else SEQUENCES_AT_ONCE
-        for low in range(0, len(sequences.members), at_once):
-            part = slice(low, low + at_once)
-            members, mask = sequences.members[part], sequences.mask[part]
-            tokens = x[members] + self.code[sequences.cluster[part]][:, None, :]
-            steps: list[Tensor] = []
-            read = self.scan(tokens, steps)
-            out = out.index_add(0, members[mask], read[mask].to(out.dtype))
-            step[members[mask]] = steps[0][mask].to(step.dtype)
-            poll()
-        return out, step
-
-
 class Block(nn.Module):
     """Both branches, weighed by two learned numbers, and the way past them."""
 
-    def __init__(self, settings: CssSettings, clusters: int) -> None:
+    def __init__(self, settings: CssSettings, clusters: int, prior_components: int) -> None:
         super().__init__()
-        self.spatial = SpatialBranch(settings, clusters)
+        self.spatial = BRANCHES[settings.variant](settings, clusters, prior_components)
         self.spectral = SpectralBranch(settings)
         self.fusion = nn.Parameter(torch.zeros(2))
         self.drop = settings.dropout
 
     def forward(
-        self, x: Tensor, valid: Tensor | None, poll: Callable[[], None]
+        self,
+        x: Tensor,
+        valid: Tensor | None,
+        places: Tensor | None,
+        prior_places: Tensor | None,
+        poll: Callable[[], None],
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """Return the next features, the cluster loss, and what the viewer needs."""
         weight = torch.softmax(self.fusion, dim=0)
-        spatial, loss, record = self.spatial(x, valid, poll)
+        spatial, loss, record = self.spatial(x, valid, places, prior_places, poll)
         answer = weight[0] * spatial + weight[1] * self.spectral(x)
         record["fusion"] = weight
         return x + functional.dropout(answer, self.drop, self.training), loss, record
@@ -276,8 +100,14 @@ class CssMamba(PixelNetwork):
         inputs = read * (2 if settings.context > 1 else 1)
         self.embed = nn.Linear(inputs, settings.width)
         self.embed_norm = nn.GroupNorm(4, settings.width)
-        count = settings.clusters or min(64, max(8, 2 * classes))
-        self.blocks = nn.ModuleList(Block(settings, count) for _ in range(settings.blocks))
+        # Lines are read in the order of the scene, whichever pixels a step is given.
+        self.position = settings.variant != "ours"
+        self.prior = PriorSpace(bands) if settings.variant == "b" else None
+        components = 0 if self.prior is None else self.prior.components
+        self.blocks = nn.ModuleList(
+            Block(settings, settings.cluster_count(number, classes), components)
+            for number in range(settings.blocks)
+        )
         self.head_in = nn.Linear(settings.width, 2 * settings.width)
         self.head_norm = nn.GroupNorm(4, 2 * settings.width)
         self.head_out = nn.Linear(2 * settings.width, classes)
@@ -294,6 +124,9 @@ class CssMamba(PixelNetwork):
         poll: Callable[[], None] = go_on,
     ) -> tuple[Tensor, list[BlockRecord]]:
         """Classify pixels together, see `PixelNetwork`; the records are `BlockRecord`."""
+        if spectra.ndim != 2:
+            # Pixels of two scenes must not be clustered as one.
+            raise ValueError("spectra must be (pixels, bands) of one scene")
         if self.settings.context > 1 and around is None:
             raise ValueError("context > 1 needs the spectra around")
         read = [spectra] if around is None else [spectra, around]
@@ -302,9 +135,10 @@ class CssMamba(PixelNetwork):
         else:
             read = [2 * part - 1 for part in read]
         x = functional.silu(self.embed_norm(self.embed(torch.cat(read, dim=1))))
+        prior_places = None if self.prior is None else self.prior(spectra)
         losses, records = [], []
         for block in self.blocks:
-            x, loss, seen = block(x, valid, poll)
+            x, loss, seen = block(x, valid, places, prior_places, poll)
             losses.append(loss)
             poll()
             if record:
@@ -322,18 +156,34 @@ class CssMamba(PixelNetwork):
         return logits, records
 
     def prepare(self, known: Known) -> None:
-        """Fit the front; from then on the network begins with what the spectrum alone says."""
+        """Fit prior and front; the network then begins with what the spectrum alone says."""
+        if self.prior is not None:
+            self._fit_prior(known)
         if self.front is None:
             return
         self.front.take(whitening_of(known, self.front))
         nn.init.zeros_(self.head_out.weight)
         nn.init.zeros_(self.head_out.bias)
 
+    def _fit_prior(self, known: Known) -> None:
+        """Make the prior of variant b from the training pixels, anew for each training."""
+        assert self.prior is not None
+        made = fit_prior(
+            known.taught.spectra,
+            known.target,
+            known.anywhere.spectra,
+            [len(block.spatial.clusters.seeds) for block in self.blocks],
+            int(torch.randint(1 << 31, ())),
+        )
+        self.prior.take(made)
+        for block, seeds in zip(self.blocks, made.seeds, strict=True):
+            block.spatial.clusters.seeds.copy_(torch.from_numpy(seeds))
+
     def after_step(self) -> None:
         """Revive dead clusters; called after each step of the optimiser."""
         for block in self.blocks:
             seen = block.spatial.seen
-            if seen is not None:
+            if seen is not None and isinstance(block.spatial.clusters, LearnableClusters):
                 block.spatial.clusters.revive(*seen)
                 block.spatial.seen = None
 
@@ -359,7 +209,7 @@ def rebuilt(settings: CssSettings, arrays: Arrays, bands: int, classes: int) -> 
         They do not fit each other.
     """
     width, inputs = arrays["embed.weight"].shape
-    clusters = arrays["blocks.0.spatial.code"].shape[0]
+    count = arrays["blocks.0.spatial.clusters.centres"].shape[0]
     blocks, states = settings.blocks, settings.d_state
     if not (0 < blocks <= MOST_LAYERS and 0 < states <= LARGEST_STATES and width <= LARGEST_WIDTH):
         raise ValueError("settings")
@@ -369,4 +219,8 @@ def rebuilt(settings: CssSettings, arrays: Arrays, bands: int, classes: int) -> 
     wanted = per_band * (read or bands)
     if settings.width != width or inputs != wanted or settings.tokens > width:
         raise ValueError("width")
-    return CssMamba(bands, classes, replace(settings, clusters=clusters, components=read))
+    if settings.variant != "b":
+        settings = replace(settings, clusters=count)
+    elif settings.cluster_count(0, classes) != count:
+        raise ValueError("clusters")
+    return CssMamba(bands, classes, replace(settings, components=read))

@@ -45,32 +45,42 @@ class Sequences:
 class LearnableClusters(nn.Module):
     """Memberships of pixels in clusters whose centres are learned.
 
-    Features and centres are normalised: squared distances in many dimensions would
-    saturate the softmax and leave centres dead.
+    Features and centres are normalised, or distances divided by the root of their width:
+    squared distances in many dimensions would saturate the softmax and leave centres dead.
 
     Parameters
     ----------
     width : int
         Of the features.
     clusters : int
+    distances : bool
+        Measure by squared distances (temperature from 1, 0.1 to 10) instead of by cosines
+        (temperature from 0.1, 0.02 to 1).
     """
 
-    def __init__(self, width: int, clusters: int) -> None:
+    def __init__(self, width: int, clusters: int, *, distances: bool = False) -> None:
         super().__init__()
+        self.distances = distances
         self.centres = nn.Parameter(torch.empty(clusters, width))
         nn.init.xavier_uniform_(self.centres)
         self.confidence = nn.Parameter(torch.zeros(clusters))
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(0.1)))
+        self.log_temperature = nn.Parameter(torch.tensor(0.0 if distances else math.log(0.1)))
+        self._limits = (math.log(0.1), math.log(10)) if distances else (math.log(0.02), 0.0)
 
     @property
     def temperature(self) -> Tensor:
-        """The learned temperature, 0.02 to 1."""
-        return self.log_temperature.clamp(math.log(0.02), 0.0).exp()
+        """The learned temperature, within its limits."""
+        return self.log_temperature.clamp(*self._limits).exp()
 
     def forward(self, features: Tensor) -> Tensor:
         """Return memberships, shape (pixels, clusters); rows sum to one."""
-        unit = functional.normalize(features, dim=1)
-        close = unit @ functional.normalize(self.centres, dim=1).t()
+        if self.distances:
+            # ||u||^2 - 2 u.m + ||m||^2, without the (pixels, clusters, width) array.
+            apart = features.square().sum(1, keepdim=True) - 2 * features @ self.centres.t()
+            close = -(apart + self.centres.square().sum(1)) / math.sqrt(features.shape[1])
+        else:
+            unit = functional.normalize(features, dim=1)
+            close = unit @ functional.normalize(self.centres, dim=1).t()
         # q * softmax(close / t), normalised, is one softmax of the sum of their logarithms.
         logits = close / self.temperature + functional.log_softmax(self.confidence, dim=0)
         return torch.softmax(logits.float(), dim=1)
@@ -83,6 +93,9 @@ class LearnableClusters(nn.Module):
         if dead.numel() == 0 or len(features) < len(self.centres):
             return 0
         lost = membership.amax(1).topk(int(dead.numel()), largest=False).indices
+        if self.distances:
+            self.centres[dead] = features[lost].to(self.centres.dtype)
+            return int(dead.numel())
         scale = self.centres.norm(dim=1).mean()
         self.centres[dead] = functional.normalize(features[lost], dim=1) * scale
         return int(dead.numel())
@@ -108,13 +121,20 @@ def cluster_loss(features: Tensor, membership: Tensor) -> Tensor:
     return compact + (alike.sum() - alike.diagonal().sum()) / (count * (count - 1))
 
 
-def capped_partition(membership: Tensor, cap: int) -> Tensor:
-    """Return one cluster a pixel, none with more than ``cap``; shape (pixels,).
+def capped_partition(membership: Tensor, cap: int | Tensor) -> Tensor:
+    """Return one cluster a pixel, none with more than its ``cap``; shape (pixels,).
 
     Pixels of an overfull cluster that belong to it least go to their next best that has room.
+
+    Parameters
+    ----------
+    membership : tensor of shape (pixels, clusters)
+    cap : int, or int64 tensor of shape (clusters,)
     """
     pixels, clusters = membership.shape
-    if cap * clusters < pixels:
+    if isinstance(cap, int):
+        cap = torch.full((clusters,), cap, device=membership.device)
+    if int(cap.sum()) < pixels:
         raise ValueError("the cap leaves no room for every pixel")
     wish = membership.detach().clone()
     hard = wish.argmax(1)
@@ -126,18 +146,51 @@ def capped_partition(membership: Tensor, cap: int) -> Tensor:
         for k in over.tolist():
             mine = (hard == k).nonzero().flatten()
             order = membership[mine, k].detach().argsort(descending=True, stable=True)
-            wish[mine[order[cap:]], k] = -1.0
+            wish[mine[order[cap[k] :]], k] = -1.0
         hard = wish.argmax(1)
     held = torch.bincount(hard, minlength=clusters)
-    if int(held.max()) > cap:  # wishes went round in a circle: fill what has room
+    if bool((held > cap).any()):  # wishes went round in a circle: fill what has room
         for k in (held > cap).nonzero().flatten().tolist():
-            spare = (hard == k).nonzero().flatten()[cap:]
+            spare = (hard == k).nonzero().flatten()[cap[k] :]
             for other in (held < cap).nonzero().flatten().tolist():
-                take = spare[: cap - int(held[other])]
+                take = spare[: int(cap[other]) - int(held[other])]
                 hard[take] = other
                 held[other] += take.numel()
                 spare = spare[take.numel() :]
     return hard
+
+
+def one_sequence(order: Tensor, pixels: int) -> Sequences:
+    """Return one sequence of pixels in a given order.
+
+    Parameters
+    ----------
+    order : int64 tensor of shape (read,)
+        Numbers of the pixels, first read first.
+    pixels : int
+        How many there are, read or not.
+    """
+    rank = torch.full((pixels,), -1.0, device=order.device)
+    rank[order] = torch.arange(len(order), device=order.device) / max(1, len(order) - 1)
+    sequence = torch.full((pixels,), -1, dtype=torch.int64, device=order.device)
+    sequence[order] = 0
+    mask = torch.ones(1, len(order), dtype=torch.bool, device=order.device)
+    return Sequences(order[None], mask, order.new_zeros(1), rank, sequence)
+
+
+def line_by_line(places: Tensor | None, pixels: Tensor) -> Tensor:
+    """Return pixels in the order of the lines of the scene, left to right.
+
+    Parameters
+    ----------
+    places : tensor of shape (all, 2), optional
+        Row and column; without, pixels keep the order they have.
+    pixels : int64 tensor of shape (some,)
+    """
+    if places is None:
+        return pixels
+    across = pixels[places[pixels, 1].argsort(stable=True)]
+    return across[places[across, 0].argsort(stable=True)]
 
 
 def make_sequences(

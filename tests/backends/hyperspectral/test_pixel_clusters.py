@@ -11,13 +11,16 @@ from backends.hyperspectral.pixel_clusters import (
     LearnableClusters,
     capped_partition,
     cluster_loss,
+    line_by_line,
     make_sequences,
+    one_sequence,
 )
 
 
-def test_memberships_sum_to_one_and_have_gradients() -> None:
+@pytest.mark.parametrize("distances", [False, True])
+def test_lcm_rows_sum_to_one(distances: bool) -> None:
     torch.manual_seed(0)
-    module = LearnableClusters(12, 5)
+    module = LearnableClusters(12, 5, distances=distances)
     features = torch.randn(40, 12, requires_grad=True)
     membership = module(features)
     torch.testing.assert_close(membership.sum(1), torch.ones(40))
@@ -27,7 +30,22 @@ def test_memberships_sum_to_one_and_have_gradients() -> None:
         assert value.grad.abs().sum() > 0
 
 
-def test_loss_is_zero_for_perfect_orthogonal_clusters() -> None:
+def test_memberships_by_distance_are_those_of_the_formula() -> None:
+    torch.manual_seed(0)
+    module = LearnableClusters(12, 5, distances=True)
+    with torch.no_grad():
+        module.confidence.copy_(torch.randn(5))
+    features = torch.randn(40, 12)
+    apart = (features[:, None] - module.centres[None]).square().sum(2) / 12**0.5
+    close = torch.softmax(-apart / module.temperature, dim=1)
+    weighed = close * torch.softmax(module.confidence, dim=0)
+    torch.testing.assert_close(module(features), weighed / weighed.sum(1, keepdim=True))
+    assert module.temperature.item() == pytest.approx(1)
+    module.log_temperature.data.fill_(9.0)
+    assert module.temperature.item() == pytest.approx(10)
+
+
+def test_cluster_loss_zero_for_perfect_orthogonal_clusters() -> None:
     hard = torch.arange(30) % 3
     features = torch.eye(3)[hard]
     assert cluster_loss(features, torch.eye(3)[hard]).item() == pytest.approx(0, abs=1e-6)
@@ -66,6 +84,37 @@ def test_partition(pixels: int, clusters: int, longest: int, seed: int, sharp: f
     assert bool(((made.rank >= 0) & (made.rank <= 1)).all())
 
 
+def test_clusters_may_have_caps_of_their_own() -> None:
+    torch.manual_seed(0)
+    membership = torch.softmax(5 * torch.randn(60, 4), dim=1)
+    cap = torch.tensor([3, 40, 1, 20])
+    hard = capped_partition(membership, cap)
+    assert bool((torch.bincount(hard, minlength=4) <= cap).all())
+    with pytest.raises(ValueError, match="no room"):
+        capped_partition(membership, torch.tensor([3, 40, 1, 15]))
+
+
+def test_ties_keep_the_order_of_the_pixels() -> None:
+    hard = torch.arange(24) % 3
+    made = make_sequences(hard, torch.zeros(24), 100)
+    for row in range(3):
+        assert made.members[row].tolist() == list(range(row, 24, 3))
+    flat = capped_partition(torch.full((24, 3), 1 / 3), 8)
+    assert flat.tolist() == capped_partition(torch.full((24, 3), 1 / 3), 8).tolist()
+    assert flat.tolist() == sorted(flat.tolist())  # those that came first stay
+
+
+def test_one_sequence_and_lines() -> None:
+    made = one_sequence(torch.tensor([4, 0, 2]), 6)
+    assert made.members.tolist() == [[4, 0, 2]]
+    assert made.rank.tolist() == [0.5, -1, 1, -1, 0, -1]
+    assert made.sequence.tolist() == [0, -1, 0, -1, 0, -1]
+    places = torch.tensor([[1.0, 0], [0, 1], [0, 0], [1, 1]])
+    assert line_by_line(places, torch.arange(4)).tolist() == [2, 1, 0, 3]
+    assert line_by_line(places, torch.tensor([3, 1])).tolist() == [1, 3]
+    assert line_by_line(None, torch.tensor([3, 1])).tolist() == [3, 1]
+
+
 def test_only_kept_pixels_are_read() -> None:
     hard, score = torch.arange(10) % 2, torch.arange(10.0)
     kept = torch.arange(10) >= 4
@@ -79,9 +128,10 @@ def test_a_cap_without_room_is_refused() -> None:
         capped_partition(torch.full((10, 2), 0.5), 4)
 
 
-def test_dead_centres_come_back_to_life() -> None:
+@pytest.mark.parametrize("distances", [False, True])
+def test_dead_centres_come_back_to_life(distances: bool) -> None:
     torch.manual_seed(1)
-    module = LearnableClusters(4, 6)
+    module = LearnableClusters(4, 6, distances=distances)
     features = torch.randn(5000, 4)
     with torch.no_grad():
         module.centres[2] = -1e3 * torch.ones(4)
@@ -89,4 +139,4 @@ def test_dead_centres_come_back_to_life() -> None:
     membership = module(features)
     assert torch.bincount(membership.argmax(1), minlength=6)[2] == 0
     assert module.revive(features, membership) >= 1
-    assert module.centres[2].norm() < 1e4
+    assert module.centres[2].norm() < 1e3
