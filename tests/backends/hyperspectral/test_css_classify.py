@@ -77,6 +77,22 @@ def test_a_checkpoint_gives_the_same_map(made: Any, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.overlays[0].labels, result.class_map.labels)
 
 
+@pytest.mark.parametrize("variant", ["a", "b"])
+def test_variants_learn_and_come_back_from_a_file(made: Any, variant: str, tmp_path: Path) -> None:
+    scene, labels, _ = made
+    chosen = {**QUICK, "steps": 20, "variant": variant, "clusters": 9}
+    result = classify(scene, labels, "css_mamba", settings=chosen)
+    assert result.metrics.overall_accuracy > 0.9
+    block = result.overlays[1].blocks[0]
+    assert block.clusters == 9
+    assert (len(np.unique(block.sequence)) == 1) == (variant == "a")
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(result.checkpoint, path)
+    again = classify(scene, None, "css_mamba", checkpoint=path)
+    np.testing.assert_array_equal(again.class_map.labels, result.class_map.labels)
+    np.testing.assert_array_equal(again.overlays[1].blocks[0].cluster, block.cluster)
+
+
 def test_a_checkpoint_that_does_not_fit_is_refused(made: Any, tmp_path: Path) -> None:
     from dataclasses import replace
 
