@@ -127,6 +127,8 @@ class Autosaver(QObject):
             workspace.regions_changed,
             workspace.pins_changed,
             workspace.labels_changed,
+            workspace.library_added,
+            workspace.libraries_changed,
             workspace.run_log.added,
             window.canvas.pictures.asked,
             window.canvas.board.row_changed,

@@ -28,6 +28,7 @@ from backends.session_records import (
     UPGRADES,
     VERSION,
     LabelsRecord,
+    LibraryRecord,
     LogRecord,
     PinRecord,
     RecipeRecord,
@@ -37,10 +38,18 @@ from backends.session_records import (
     plain_text,
     plain_value,
 )
-from backends.session_state import SceneRef, SessionState, collect_state
+from backends.session_state import LibraryRef, SceneRef, SessionState, collect_state
 from backends.workspace import LabelSheet, Pin, Region
 
-__all__ = ["SUFFIX", "SceneRef", "SessionState", "collect_state", "load_session", "save_session"]
+__all__ = [
+    "SUFFIX",
+    "LibraryRef",
+    "SceneRef",
+    "SessionState",
+    "collect_state",
+    "load_session",
+    "save_session",
+]
 
 SUFFIX = ".clearband"
 _TEXT = "session.json"
@@ -172,6 +181,17 @@ def _record(
         for sheet in state.labels
         if sheet.class_names or sheet.values.any()  # an untouched sheet says nothing
     ]
+    libraries = [
+        LibraryRecord(
+            title=plain_text(library.title)[:4096],
+            path=plain_text(str(library.path)),
+            relative=plain_text(_relative(library.path, path.resolve().parent)),
+            digest=library.digest,
+            shown=list(library.shown),
+            scale=library.scale,
+        )
+        for library in state.libraries
+    ]
     lines = [
         LogRecord(title=x.title, command=list(x.command), when_utc=x.when_utc)
         for x in state.run_log
@@ -185,6 +205,7 @@ def _record(
         regions=regions,
         pins=pins,
         labels=labels,
+        libraries=libraries,
         view=state.view,
         workbench=state.workbench,
         active_scene=state.active_scene,
@@ -251,6 +272,10 @@ def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
         ),
         pins=tuple(Pin(p.scene, p.row, p.col, p.name, p.color, p.id) for p in record.pins),
         labels=tuple(labels),
+        libraries=tuple(
+            LibraryRef(x.title, Path(x.path), x.relative, x.digest, tuple(x.shown), x.scale)
+            for x in record.libraries
+        ),
         view=record.view,
         workbench=record.workbench,
         active_scene=record.active_scene,

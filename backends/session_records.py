@@ -1,7 +1,8 @@
 """What stands in a session file, as typed records: anything else is refused.
 
-Version 1. A later version adds a step to ``UPGRADES`` and keeps the old sample
-file in the tests; records never change their meaning without a new version.
+Version 2 (1 knew no spectral libraries). A later version adds a step to ``UPGRADES`` and
+keeps the old sample file in the tests; records never change their meaning without a new
+version.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from backends.errors import BadInput
 from backends.overlays import Provenance
 
 FORMAT = "clearband session"
-VERSION = 1
+VERSION = 2
 
 Text = Annotated[str, Field(max_length=4096)]
 LongText = Annotated[str, Field(max_length=1 << 20)]
@@ -251,6 +252,17 @@ class SceneRecord(Record):
     recipe: RecipeRecord | None = None
 
 
+class LibraryRecord(Record):
+    """A spectral library by reference, and which of its spectra were drawn."""
+
+    title: Text
+    path: Text
+    relative: Text = ""
+    digest: Text = ""
+    shown: Annotated[list[Count], Field(max_length=100_000)] = []
+    scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+
+
 class RegionRecord(Record):
     """An area the user drew."""
 
@@ -312,7 +324,7 @@ class SessionRecord(Record):
     """All of a session file but its arrays."""
 
     format: Literal["clearband session"] = "clearband session"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     saved_utc: Text = ""
     software: dict[str, Text] = {}
     scenes: list[SceneRecord] = []
@@ -320,6 +332,7 @@ class SessionRecord(Record):
     regions: list[RegionRecord] = []
     pins: list[PinRecord] = []
     labels: list[LabelsRecord] = []
+    libraries: Annotated[list[LibraryRecord], Field(max_length=1000)] = []
     view: ViewRecord = ViewRecord()
     workbench: Text = ""
     active_scene: Ident | None = None
@@ -327,8 +340,12 @@ class SessionRecord(Record):
     run_log: list[LogRecord] = []
 
 
-# From version n to n + 1, on plain values; none yet.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+def _libraries_came(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, "version": 2, "libraries": []}
+
+
+# From version n to n + 1, on plain values.
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _libraries_came}
 
 
 def plain_value(value: Any) -> Any:

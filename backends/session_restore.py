@@ -13,8 +13,8 @@ from backends.errors import BadInput, ClearbandError
 from backends.io import open_scene
 from backends.jobs import Progress
 from backends.scene import Scene
-from backends.session import SceneRef, SessionState
-from backends.workspace import LabelSheet, Workspace
+from backends.session import LibraryRef, SceneRef, SessionState
+from backends.workspace import LabelSheet, OpenLibrary, Workspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +31,17 @@ class Opened:
         Ids of scenes that have another size now: nothing can be laid over them.
     notes : tuple of str
         What is missing or was changed, one sentence each.
+    libraries : tuple of OpenLibrary
+    missing_libraries : tuple of LibraryRef
+        Those that could not be opened.
     """
 
     state: SessionState
     scenes: Mapping[str, Scene]
     changed: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    libraries: tuple[OpenLibrary, ...] = ()
+    missing_libraries: tuple[LibraryRef, ...] = ()
 
     def close(self) -> None:
         """Let go of the scenes: the session is not wanted after all."""
@@ -55,8 +60,8 @@ class Restored:
     recipes : mapping of str to Recipe
         How each scene was shown, by its id now.
     absent : SessionState
-        What belongs to scenes that are not there; hand it to `collect_state`, so that
-        saving again does not lose it.
+        What belongs to scenes that are not there, and libraries that are not; hand it to
+        `collect_state`, so that saving again does not lose it.
     """
 
     ids: Mapping[str, str]
@@ -68,7 +73,7 @@ class Restored:
 def open_scenes(
     state: SessionState, session_path: str | Path, *, progress: Progress | None = None
 ) -> Opened:
-    """Open the scenes a session speaks of: beside the session first, then where they were.
+    """Open the scenes and libraries of a session: beside it first, then where they were.
 
     Nothing that is missing stops the rest.
     """
@@ -76,6 +81,8 @@ def open_scenes(
     changed: set[str] = set()
     notes: list[str] = []
     folder = Path(session_path).expanduser().resolve().parent
+    libraries: list[OpenLibrary] = []
+    missing: list[LibraryRef] = []
     if progress is not None:
         progress.start(len(state.scenes), "scenes", "Opening scenes")
     try:
@@ -89,11 +96,20 @@ def open_scenes(
                     changed.add(ref.id)
             if progress is not None:
                 progress.advance()
+        for wanted in state.libraries:
+            if progress is not None:
+                progress.check()
+            opened, note = _open_library(wanted, folder)
+            notes += [note] if note else []
+            if opened is None:
+                missing.append(wanted)
+            else:
+                libraries.append(opened)
     except BaseException:
         for scene in scenes.values():
             scene.close()
         raise
-    return Opened(state, scenes, frozenset(changed), tuple(notes))
+    return Opened(state, scenes, frozenset(changed), tuple(notes), tuple(libraries), tuple(missing))
 
 
 def restore(opened: Opened, workspace: Workspace) -> Restored:
@@ -139,13 +155,15 @@ def restore(opened: Opened, workspace: Workspace) -> Restored:
     for overlay in state.overlays:
         if overlay.scene_id in fitting:
             workspace.add_overlay(replace(overlay, scene_id=fitting[overlay.scene_id]))
+    workspace.set_libraries(opened.libraries)
     workspace.run_log.replace(state.run_log)
     active = ids.get(state.active_scene or "") or next(iter(ids.values()), None)
     workspace.activate(active)
     if state.active_overlay in workspace.overlays:
         workspace.activate_overlay(state.active_overlay)
     lost = [ref.id for ref in state.scenes if ref.id not in fitting]
-    return Restored(ids, recipes, state.only(lost), opened.notes)
+    absent = replace(state.only(lost), libraries=opened.missing_libraries)
+    return Restored(ids, recipes, absent, opened.notes)
 
 
 def _open(ref: SceneRef, folder: Path) -> tuple[Scene | None, str]:
@@ -186,8 +204,38 @@ def _open(ref: SceneRef, folder: Path) -> tuple[Scene | None, str]:
     return None, f"{ref.title} is missing: it is neither at {ref.path} nor beside the session."
 
 
-def _places(ref: SceneRef, folder: Path) -> list[Path]:
-    """Return where the scene lies, likeliest first; only what is there now."""
+def _open_library(ref: LibraryRef, folder: Path) -> tuple[OpenLibrary | None, str]:
+    """Return the library and, where something is not as it was, a sentence."""
+    from backends.spectra.library import read_library
+
+    problem: ClearbandError | None = None
+    other: OpenLibrary | None = None
+    for place in _places(ref, folder):
+        try:
+            library = read_library(place)
+        except ClearbandError as error:
+            problem = problem or error
+            continue
+        shown = tuple(n for n in ref.shown if n < len(library.names))
+        found = OpenLibrary(library, shown, ref.scale)
+        if not ref.digest or library.digest == ref.digest:
+            return found, ""
+        other = other or found
+    if other is not None:
+        return other, (
+            f"The spectral library {ref.title} was changed since the session was saved; "
+            "its spectra may be others now."
+        )
+    if problem is not None:
+        return None, f"The spectral library {ref.title} could not be opened: {problem}"
+    return None, (
+        f"The spectral library {ref.title} is missing: it is neither at {ref.path} "
+        "nor beside the session."
+    )
+
+
+def _places(ref: SceneRef | LibraryRef, folder: Path) -> list[Path]:
+    """Return where a file lies, likeliest first; only what is there now."""
     candidates = []
     if ref.relative and not Path(ref.relative).is_absolute():
         candidates.append(folder / ref.relative)

@@ -54,6 +54,26 @@ class SceneRef:
     live: Scene | None = None
 
 
+@dataclass(frozen=True)
+class LibraryRef:
+    """A spectral library by reference.
+
+    Attributes
+    ----------
+    path, relative, digest
+        As for `SceneRef`.
+    shown : tuple of int
+        Numbers of the spectra that were drawn, times ``scale``.
+    """
+
+    title: str
+    path: Path
+    relative: str = ""
+    digest: str = ""
+    shown: tuple[int, ...] = ()
+    scale: float = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class SessionState:
     """Everything a session keeps.
@@ -69,6 +89,7 @@ class SessionState:
     regions: tuple[Region, ...] = ()
     pins: tuple[Pin, ...] = ()
     labels: tuple[LabelSheet, ...] = ()
+    libraries: tuple[LibraryRef, ...] = ()
     view: ViewRecord = field(default_factory=ViewRecord)
     workbench: str = ""
     active_scene: str | None = None
@@ -77,7 +98,7 @@ class SessionState:
     notes: tuple[str, ...] = ()
 
     def only(self, scene_ids: Iterable[str]) -> SessionState:
-        """Return the part that belongs to some scenes."""
+        """Return the part that belongs to some scenes; libraries belong to none."""
         keep = set(scene_ids)
         return replace(
             self,
@@ -124,6 +145,16 @@ def collect_state(
                 live=scene,
             )
         )
+    libraries = []
+    for opened in workspace.libraries:
+        library = opened.library
+        if library.path is None:
+            notes.append(f"{library.title} is in no file and is not part of the session.")
+            continue
+        path = Path(os.path.abspath(library.path))
+        libraries.append(
+            LibraryRef(library.title, path, "", library.digest, opened.shown, opened.scale)
+        )
     active, overlay = workspace.active_scene, workspace.active_overlay
     state = SessionState(
         scenes=tuple(refs),
@@ -131,6 +162,7 @@ def collect_state(
         regions=tuple(workspace.regions.values()),
         pins=tuple(workspace.pins.values()),
         labels=tuple(workspace.labels.values()),
+        libraries=tuple(libraries),
         view=view or ViewRecord(),
         workbench=workbench,
         run_log=tuple(workspace.run_log.lines),
@@ -153,4 +185,5 @@ def _joined(state: SessionState, absent: SessionState) -> SessionState:
         regions=state.regions + absent.regions,
         pins=state.pins + absent.pins,
         labels=state.labels + absent.labels,
+        libraries=state.libraries + absent.libraries,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +86,23 @@ class LabelSheet:
     source: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class OpenLibrary:
+    """A library of reference spectra, and what of it stands beside the scene's spectra.
+
+    Attributes
+    ----------
+    shown : tuple of int
+        Numbers of the spectra that are drawn.
+    scale : float
+        Their values are drawn times this.
+    """
+
+    library: SpectralLibrary
+    shown: tuple[int, ...] = ()
+    scale: float = 1.0
+
+
 class Workspace:
     """Everything that is open, and how it changes.
 
@@ -112,6 +129,7 @@ class Workspace:
     pixel_selected = Signal(str, int, int)
     scene_info_changed = Signal(str)
     library_added = Signal(object)
+    libraries_changed = Signal()
     job_submitted = Signal(JobHandle)
     job_finished = Signal(JobHandle)
 
@@ -127,7 +145,7 @@ class Workspace:
         self.regions: dict[str, Region] = {}
         self.pins: dict[str, Pin] = {}
         self.labels: dict[str, LabelSheet] = {}
-        self.libraries: list[SpectralLibrary] = []
+        self.libraries: list[OpenLibrary] = []
         self.jobs: list[JobHandle[Any]] = []
         self._next_settings: dict[tuple[str, str], dict[str, Any]] = {}
         self.commands = CommandStack()
@@ -143,11 +161,6 @@ class Workspace:
     def active_scene(self) -> Scene | None:
         """The scene the docks speak of."""
         return self.scenes.get(self._active) if self._active else None
-
-    def add_library(self, library: SpectralLibrary) -> None:
-        """Take in a library of reference spectra."""
-        self.libraries.append(library)
-        self.library_added.emit(library)
 
     def add_scene(self, scene: Scene, *, activate: bool = True) -> None:
         """Take a scene in; it becomes the active one."""
@@ -224,6 +237,26 @@ class Workspace:
     def overlays_of(self, scene_id: str) -> list[Overlay]:
         """Return the overlays of a scene, oldest first."""
         return [o for o in self.overlays.values() if o.scene_id == scene_id]
+
+    # -- libraries of reference spectra --------------------------------------------------
+
+    def add_library(self, library: SpectralLibrary) -> None:
+        """Take in a library of reference spectra; one that is open is only offered again."""
+        known = [o.library.digest for o in self.libraries if o.library.path == library.path]
+        if library.path is None or library.digest not in known:
+            self.libraries.append(OpenLibrary(library))
+        self.library_added.emit(library)
+
+    def draw_library(self, place: int, shown: Sequence[int], scale: float = 1.0) -> None:
+        """Say which spectra of the library at a place in `libraries` are drawn."""
+        opened = self.libraries[place]
+        self.libraries[place] = replace(opened, shown=tuple(shown), scale=scale)
+        self.libraries_changed.emit()
+
+    def set_libraries(self, libraries: Sequence[OpenLibrary]) -> None:
+        """Have these libraries open and no others."""
+        self.libraries[:] = libraries
+        self.libraries_changed.emit()
 
     # -- what the user draws: every change can be undone ---------------------------------
 

@@ -9,7 +9,7 @@ from PyQt6.QtWidgets import QWidget
 
 from backends.jobs import Job, Progress
 from backends.palette import key_color
-from backends.workspace import Workspace
+from backends.workspace import OpenLibrary, Workspace
 from widgets.library_dialog import LibraryDialog
 from widgets.spectrum_plot import Curve
 
@@ -20,7 +20,7 @@ _FIRST_COLOR = 4  # pins mostly use the first ones
 
 
 class LibraryCurves:
-    """Holds the library in use and its ticked spectra.
+    """Draws the ticked spectra of the open libraries and lets the user tick.
 
     Parameters
     ----------
@@ -39,37 +39,67 @@ class LibraryCurves:
     ) -> None:
         self._workspace, self._parent = workspace, parent
         self._on_change, self._ask = on_change, ask
-        self.library: SpectralLibrary | None = None
-        self.shown: list[int] = []
-        self.scale = 1.0
+        self.place = len(workspace.libraries) - 1
         self.curves: dict[str, Curve] = {}
         self.dialog: LibraryDialog | None = None
 
+    @property
+    def library(self) -> SpectralLibrary | None:
+        """The library in the dialog."""
+        opened = self._opened
+        return None if opened is None else opened.library
+
+    @property
+    def _opened(self) -> OpenLibrary | None:
+        libraries = self._workspace.libraries
+        if not libraries:
+            return None
+        self.place = min(max(self.place, 0), len(libraries) - 1)
+        return libraries[self.place]
+
     def take(self, library: SpectralLibrary) -> None:
-        """Use another library and let the user choose from it."""
-        self.library, self.shown = library, []
-        self.resample()
+        """Let the user choose from a library that was opened."""
+        places = [
+            place
+            for place, opened in enumerate(self._workspace.libraries)
+            if opened.library is library or (library.path and opened.library.path == library.path)
+        ]
+        self.place = places[-1]
         self.choose()
 
     def choose(self) -> None:
         """Open the list."""
-        if self.library is None:
+        opened = self._opened
+        if opened is None:
             return
         if self.dialog is not None:
             self.dialog.close()
+        titles = [other.library.title for other in self._workspace.libraries]
         self.dialog = LibraryDialog(
-            self.library.title, self.library.names, self.shown, self.scale, self._parent
+            titles, self.place, opened.library.names, opened.shown, opened.scale, self._parent
         )
         self.dialog.changed.connect(self.show)
         self.dialog.scaled.connect(self.rescale)
         self.dialog.another.connect(self._ask)
+        self.dialog.turned.connect(self._turn)
         self.dialog.explain(self._why_not())
         self.dialog.show()
 
     def show(self, numbers: list[int]) -> None:
         """Draw these spectra of the library."""
-        self.shown = list(numbers)
-        self.resample()
+        opened = self._opened
+        if opened is not None:
+            self._workspace.draw_library(self.place, numbers, opened.scale)
+
+    def rescale(self, factor: float) -> None:
+        """Draw the values times this factor, so that they compare with the scene's."""
+        opened = self._opened
+        if opened is not None:
+            self._workspace.draw_library(self.place, opened.shown, factor)
+
+    def _turn(self, place: int) -> None:
+        self.place = place
+        self.choose()
 
     def _why_not(self) -> str:
         """Return why the library cannot stand beside the active scene, or nothing."""
@@ -82,20 +112,18 @@ class LibraryCurves:
             return f"{self.library.title} does not say at which wavelengths it was measured."
         return ""
 
-    def rescale(self, factor: float) -> None:
-        """Draw the values times this factor, so that they compare with the scene's."""
-        self.scale = factor
-        self.resample()
-
     def resample(self) -> None:
-        """Bring the spectra to the bands of the active scene."""
-        library, scene = self.library, self._workspace.active_scene
-        shown, scale = tuple(self.shown), self.scale
+        """Bring the ticked spectra to the bands of the active scene."""
+        scene = self._workspace.active_scene
         self.curves = {}
-        why_not = self._why_not()
         if self.dialog is not None:
-            self.dialog.explain(why_not)
-        if library is None or scene is None or not shown or why_not:
+            self.dialog.explain(self._why_not())
+        wanted = [
+            (place, opened)
+            for place, opened in enumerate(self._workspace.libraries)
+            if opened.shown and opened.library.wavelength_nm is not None
+        ]
+        if scene is None or not scene.bands.has_wavelengths or not wanted:
             self._on_change()
             return
 
@@ -103,20 +131,21 @@ class LibraryCurves:
             from backends.spectra.library import resampled
 
             bands = scene.bands
-            there = resampled(library, bands.wavelengths(), bands.fwhm_nm)
-            return {
-                f"library {n}": Curve(
-                    library.names[n],
-                    key_color(_FIRST_COLOR + i),
-                    there.values[n] * scale,
-                    dashed=True,
-                )
-                for i, n in enumerate(shown)
-            }
+            curves: dict[str, Curve] = {}
+            for place, opened in wanted:
+                there = resampled(opened.library, bands.wavelengths(), bands.fwhm_nm)
+                for n in opened.shown:
+                    curves[f"library {place} {n}"] = Curve(
+                        there.names[n],
+                        key_color(_FIRST_COLOR + len(curves)),
+                        there.values[n] * opened.scale,
+                        dashed=True,
+                    )
+            return curves
 
         def done(curves: dict[str, Curve]) -> None:
-            active = self._workspace.active_scene is scene
-            if active and tuple(self.shown) == shown and self.scale == scale:
+            # What was ticked meanwhile has asked anew; the topic drops this answer then.
+            if self._workspace.active_scene is scene:
                 self.curves = curves
                 self._on_change()
 

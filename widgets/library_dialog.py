@@ -1,4 +1,4 @@
-"""Which spectra of a library stand beside those of the scene: a list to search and tick."""
+"""Which spectra of the libraries stand beside those of the scene: a list to search and tick."""
 
 from __future__ import annotations
 
@@ -30,21 +30,30 @@ class LibraryDialog(QDialog):
     changed = pyqtSignal(list)
     scaled = pyqtSignal(float)
     another = pyqtSignal()
+    turned = pyqtSignal(int)
 
     def __init__(
         self,
-        title: str,
+        titles: Sequence[str],
+        place: int,
         names: Sequence[str],
         shown: Sequence[int],
         scale: float = 1.0,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle(f"Spectra of {title}")
+        self.setWindowTitle(f"Spectra of {titles[place]}")
         self.resize(44 * GRID, 56 * GRID)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID)
+        self.libraries = QComboBox()
+        self.libraries.addItems(titles)
+        self.libraries.setCurrentIndex(place)
+        self.libraries.setAccessibleName("Open libraries")
+        self.libraries.activated.connect(self.turned)
+        self.libraries.setVisible(len(titles) > 1)
+        column.addWidget(self.libraries)
         self.search = QLineEdit()
         self.search.setPlaceholderText(f"Search {len(names)} spectra")
         self.search.setClearButtonEnabled(True)

@@ -52,8 +52,6 @@ class SpectrumDock(QWidget):
         self._made_of: dict[str, object] = {}
         self._at: tuple[str, int, int] | None = None
         self.library = LibraryCurves(workspace, self, self._show_kept, self._ask_file)
-        if workspace.libraries:
-            self.library.library = workspace.libraries[-1]
         self._build()
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_info_changed, self._on_info)
@@ -63,6 +61,7 @@ class SpectrumDock(QWidget):
         listen(self, workspace.pins_changed, self._on_kept)
         listen(self, workspace.regions_changed, self._on_kept)
         listen(self, workspace.library_added, self.library.take)
+        listen(self, workspace.libraries_changed, self.library.resample)
         self._on_scene(workspace.active_scene)
 
     def _build(self) -> None:

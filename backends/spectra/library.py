@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
+from backends.identity import digest_of
 from backends.io import envi_header as header
 
 MOST_SPECTRA = 100_000
@@ -39,6 +40,8 @@ class SpectralLibrary:
         ``nan`` where a spectrum has no value.
     unit : str
         ``"reflectance"`` where the file says how it is scaled, else empty.
+    digest : str
+        Of its files (`backends.identity.digest_of`); empty for one that is in no file.
     """
 
     title: str
@@ -47,6 +50,7 @@ class SpectralLibrary:
     values: NDArray[np.float32]
     unit: str = ""
     path: Path | None = None
+    digest: str = ""
 
 
 def is_library(path: Path) -> bool:
@@ -86,7 +90,10 @@ def read_library(path: Path) -> SpectralLibrary:
                 subject=path,
                 way_out="Open it as an image, or choose a smaller library.",
             )
-        library = _read_table(path) if path.suffix.lower() == ".csv" else _read_envi(path)
+        if path.suffix.lower() == ".csv":
+            library = replace(_read_table(path), digest=digest_of((path,)))
+        else:
+            library = _read_envi(path)
     except OSError as error:
         raise BadInput(
             f"{path.name} cannot be read: {error.strerror or error}.",
@@ -246,6 +253,7 @@ def _read_envi(path: Path) -> SpectralLibrary:
         values=values if factor is None else values / np.float32(factor),
         unit="" if factor is None else "reflectance",
         path=path,
+        digest=digest_of((found, data)),
     )
 
 

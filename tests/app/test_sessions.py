@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from PyQt6.QtCore import Qt
 
 from app import autosave
 from app.autosave import leftovers, recovery_folder
@@ -132,6 +133,34 @@ def test_the_window_comes_back_as_it_was(
     assert camera.zoom == 7.5
     assert window.sessions.unsaved is False
     assert workspace.commands.undo_label is None
+
+
+def test_libraries_come_back_drawn_and_without_a_dialog(
+    window: Any, opened: Scene, qtbot: Any, tmp_path: Path
+) -> None:
+    library = tmp_path / "rocks.csv"
+    library.write_text(
+        "band,wavelength_nm,good,moss\n"
+        + "".join(f"b{n},{400 + 10 * n},1,{n / 200}\n" for n in range(200))
+    )
+    window.open_paths([library])
+    window.show_dock("spectrum")
+    curves = window.docks["spectrum"].inner.library
+    qtbot.waitUntil(lambda: curves.dialog is not None, timeout=10_000)
+    curves.dialog.list.item(0).setCheckState(Qt.CheckState.Checked)
+    qtbot.waitUntil(lambda: bool(curves.curves), timeout=10_000)
+    curves.dialog.close()
+    curves.dialog = None
+    path = saved(qtbot, window, tmp_path / "work.clearband")
+    back(qtbot, window, path)
+    qtbot.waitUntil(lambda: bool(curves.curves), timeout=10_000)
+    assert [curve.name for curve in curves.curves.values()] == ["moss"]
+    assert curves.dialog is None
+
+    library.unlink()
+    back(qtbot, window, path)
+    assert any("spectral library rocks is missing" in text for text in toasts(window))
+    assert not curves.curves
 
 
 def test_a_session_opens_like_any_file(

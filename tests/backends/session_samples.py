@@ -17,6 +17,8 @@ from backends.bands import BandTable
 from backends.composite import Recipe
 from backends.overlays import (
     ClassMap,
+    ClusterBlock,
+    ClusterField,
     ConceptMaps,
     GraphOverlay,
     Heatmap,
@@ -31,14 +33,15 @@ from backends.overlays import (
 )
 from backends.scene import Scene
 from backends.session import SessionState, collect_state
-from backends.session_records import LayerRecord, ViewRecord
+from backends.session_records import VERSION, LayerRecord, ViewRecord
+from backends.spectra.library import read_library
 from backends.workspace import Pin, Region, Workspace
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "sessions"
 
 
-def one_of_each(scene: Scene) -> list[Overlay]:
-    """Return an overlay of every kind."""
+def one_of_each(scene: Scene, version: int = VERSION) -> list[Overlay]:
+    """Return an overlay of every kind that a version of the format knew."""
     rng = np.random.default_rng(7)
     rows, cols, _ = scene.shape
     made = Provenance(
@@ -65,7 +68,7 @@ def one_of_each(scene: Scene) -> list[Overlay]:
     scores = rng.normal(size=(rows, cols)).astype(np.float32)
     scores[0, 0] = np.nan
     labels = rng.integers(0, 3, (rows, cols)).astype(np.uint8)
-    return [
+    overlays: list[Overlay] = [
         ClassMap(
             "Classes",
             scene.id,
@@ -115,9 +118,41 @@ def one_of_each(scene: Scene) -> list[Overlay]:
             id="graph",
         ),
     ]
+    if version >= 2:
+        overlays.append(
+            ClusterField(
+                "Clusters", scene.id, made, blocks=(_cluster_block(rows, cols),), id="read"
+            )
+        )
+    return overlays
 
 
-def full_workspace(scenes: Iterable[Scene]) -> Workspace:
+def _cluster_block(rows: int, cols: int) -> ClusterBlock:
+    rng = np.random.default_rng(11)
+    shape = (rows, cols)
+    return ClusterBlock(
+        cluster=rng.integers(0, 2, shape).astype(np.uint8),
+        certainty=rng.random(shape).astype(np.float16),
+        rank=rng.permutation(rows * cols).reshape(shape).astype(np.uint16),
+        sequence=np.ones(shape, np.uint32),
+        score=rng.random(shape).astype(np.float16),
+        step=rng.random(shape).astype(np.float16),
+        clusters=2,
+        fusion=(0.4, 0.6),
+        temperature=0.5,
+    )
+
+
+def write_library(path: Path) -> Path:
+    """Write a spectral library of two spectra."""
+    path.write_text(
+        "band,wavelength_nm,good,moss,clay\nb1,500,1,0.5,0.25\nb2,600,1,0.625,0.75\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def full_workspace(scenes: Iterable[Scene], library: Path | None = None) -> Workspace:
     """Return a workspace in which everything was used."""
     workspace = Workspace()
     for number, scene in enumerate(scenes):
@@ -135,6 +170,9 @@ def full_workspace(scenes: Iterable[Scene]) -> Workspace:
         workspace.set_labels(scene.id, labels, {1: "Water"}, source="truth.tif")
         workspace.run_log.add("Classify it", ("classify", "a b.dat", "--out", "it's"))
         workspace.activate_overlay("score")
+        if library is not None:
+            workspace.add_library(read_library(library))
+            workspace.draw_library(0, (1,), 1e4)
     workspace.activate(next(iter(workspace.scenes)))
     return workspace
 
@@ -162,7 +200,6 @@ def main() -> None:
     from backends.io import open_scene
     from backends.io.envi_header import write_header
     from backends.session import save_session
-    from backends.session_records import VERSION
 
     path = FOLDER / f"v{VERSION}.clearband"
     if path.exists():
@@ -182,11 +219,13 @@ def main() -> None:
         "wavelength": [460.0, 550.0, 650.0, 860.0],
     }
     data.with_suffix(".hdr").write_text(write_header(entries))
+    library = write_library(FOLDER / "rocks.csv")
     with open_scene(data) as scene:
-        state = full_state(full_workspace([scene]))
+        state = full_state(full_workspace([scene], library))
         # Found beside the session, wherever both lie.
         refs = [replace(ref, path=Path("/data/field.dat")) for ref in state.scenes]
-        save_session(replace(state, scenes=tuple(refs)), path)
+        books = [replace(ref, path=Path("/data/rocks.csv")) for ref in state.libraries]
+        save_session(replace(state, scenes=tuple(refs), libraries=tuple(books)), path)
 
 
 if __name__ == "__main__":

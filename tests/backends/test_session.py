@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from session_samples import FOLDER, full_state, full_workspace, one_of_each
+from session_samples import FOLDER, full_state, full_workspace, one_of_each, write_library
 
 from backends.bands import BandTable
 from backends.errors import BadInput, Cancelled, ClearbandError
@@ -32,6 +32,7 @@ from backends.scene import ArraySource, Scene, SceneInfo
 from backends.session import SessionState, collect_state, load_session, save_session
 from backends.session_records import VERSION, SessionRecord, plain_value
 from backends.session_restore import Restored, open_scenes, restore
+from backends.spectra.library import SpectralLibrary
 from backends.workspace import Workspace
 
 SceneFile = Callable[..., Path]
@@ -138,7 +139,8 @@ def test_sessions_of_every_version_open(sample: Path) -> None:
     scene = workspace.active_scene
     assert scene is not None
     assert scene.shape == (12, 10, 4)
-    for overlay in one_of_each(scene):
+    version = int(sample.stem.removeprefix("v"))
+    for overlay in one_of_each(scene, version):
         got = workspace.overlays[overlay.id]
         assert same(overlay, got, leave=("provenance",))
         assert got.provenance.method == "es_mhc"
@@ -146,11 +148,82 @@ def test_sessions_of_every_version_open(sample: Path) -> None:
     assert workspace.labels[scene.id].values[2:5].all()
     assert workspace.pins["pin"].name == "Pin 1"
     assert workspace.run_log.lines[0].command == ("classify", "a b.dat", "--out", "it's")
+    drawn = [(o.library.names, o.shown, o.scale) for o in workspace.libraries]
+    assert drawn == ([(("moss", "clay"), (1,), 1e4)] if version >= 2 else [])
     workspace.close()
 
 
 def test_a_sample_of_this_version_is_kept() -> None:
     assert (FOLDER / f"v{VERSION}.clearband").is_file()
+
+
+# -- spectral libraries ----------------------------------------------------------------------
+
+
+def with_library(tmp_path: Path, scene_file: SceneFile) -> Path:
+    """Save a session with a library that lies beside it and return its path."""
+    library = write_library(tmp_path / "rocks.csv")
+    workspace = full_workspace([open_scene(scene_file(tmp_path / "a.dat"))], library)
+    path = save_session(full_state(workspace), tmp_path / "work.clearband")
+    workspace.close()
+    return path
+
+
+def test_libraries_come_back_with_what_was_drawn(tmp_path: Path, scene_file: SceneFile) -> None:
+    path = with_library(tmp_path, scene_file)
+    workspace, restored = bring_back(path)
+    assert restored.notes == ()
+    (opened,) = workspace.libraries
+    assert opened.library.names == ("moss", "clay")
+    assert (opened.shown, opened.scale) == ((1,), 1e4)
+    workspace.close()
+    # Another session in its place has none: what was open goes.
+    there = Workspace()
+    there.add_library(opened.library)
+    empty = save_session(collect_state(Workspace()), tmp_path / "empty.clearband")
+    restore(open_scenes(load_session(empty), empty), there)
+    assert there.libraries == []
+
+
+def test_a_library_that_moved_changed_or_went_away(tmp_path: Path, scene_file: SceneFile) -> None:
+    path = with_library(tmp_path, scene_file)
+    library = tmp_path / "rocks.csv"
+    kept = library.read_text()
+    library.write_text(kept.replace("0.75", "0.5"))
+    workspace, restored = bring_back(path)
+    assert len(workspace.libraries) == 1
+    (note,) = restored.notes
+    assert "rocks was changed since the session was saved" in note
+    workspace.close()
+
+    library.rename(tmp_path / "hidden.csv")
+    workspace, restored = bring_back(path)
+    assert workspace.libraries == []
+    (note,) = restored.notes
+    assert note.startswith("The spectral library rocks is missing: it is neither at ")
+    # Saving now must not forget it.
+    save_session(collect_state(workspace, absent=restored.absent), path)
+    workspace.close()
+    library.write_text(kept)
+    workspace, restored = bring_back(path)
+    assert restored.notes == ()
+    assert workspace.libraries[0].shown == (1,)
+    workspace.close()
+
+    library.write_text("nothing\n")
+    workspace, restored = bring_back(path)
+    assert workspace.libraries == []
+    assert "rocks could not be opened: rocks.csv is not a table" in restored.notes[0]
+    workspace.close()
+
+
+def test_a_library_in_no_file_is_said() -> None:
+    workspace = Workspace()
+    values = np.zeros((1, 2), np.float32)
+    workspace.add_library(SpectralLibrary("mine", ("a",), np.array([500.0, 600.0]), values))
+    state = collect_state(workspace)
+    assert state.libraries == ()
+    assert state.notes == ("mine is in no file and is not part of the session.",)
 
 
 # -- scenes that moved, changed or went away -------------------------------------------------
@@ -201,7 +274,7 @@ def test_a_missing_scene_is_said_and_not_lost(saved: Path, tmp_path: Path) -> No
         (tmp_path / f"hidden{suffix}").rename(tmp_path / f"a{suffix}")
     workspace, restored = bring_back(saved)
     assert restored.notes == ()
-    assert len(workspace.overlays) == 7
+    assert len(workspace.overlays) == len(load_session(saved).overlays)
     assert workspace.labels
     assert workspace.pins
 
@@ -211,7 +284,7 @@ def test_a_changed_scene_is_told(saved: Path, tmp_path: Path, scene_file: SceneF
     workspace, restored = bring_back(saved)
     assert len(restored.notes) == 1
     assert "a.dat was changed since the session was saved" in restored.notes[0]
-    assert len(workspace.overlays) == 7
+    assert len(workspace.overlays) == len(load_session(saved).overlays)
 
 
 def test_a_scene_of_another_size_gets_nothing_laid_over(
@@ -223,7 +296,7 @@ def test_a_scene_of_another_size_gets_nothing_laid_over(
     assert len(workspace.scenes) == 2
     assert not workspace.overlays
     assert not workspace.labels
-    assert len(restored.absent.overlays) == 7
+    assert len(restored.absent.overlays) == len(load_session(saved).overlays)
 
 
 def test_a_damaged_scene_does_not_stop_the_rest(saved: Path, tmp_path: Path) -> None:

@@ -134,6 +134,23 @@ def test_library_spectra_stand_beside_the_scenes(opened: Any, qtbot: Any) -> Non
     dialog.close()
 
 
+def test_two_libraries_are_drawn_together(opened: Any) -> None:
+    workspace, _scene, dock = opened
+    nm = np.linspace(400, 2500, 400)
+    for title in ("rocks", "plants"):
+        values = np.full((2, 400), 0.5, np.float32)
+        workspace.add_library(SpectralLibrary(title, (f"{title} a", f"{title} b"), nm, values))
+        dock.library.dialog.list.item(0).setCheckState(Qt.CheckState.Checked)
+    assert [c.name for c in dock.library.curves.values()] == ["rocks a", "plants a"]
+    assert len({c.color for c in dock.library.curves.values()}) == 2
+    first = dock.library.dialog
+    assert first.libraries.isVisible()
+    first.libraries.activated.emit(0)
+    assert dock.library.dialog.windowTitle() == "Spectra of rocks"
+    assert dock.library.dialog.ticked() == [0]
+    dock.library.dialog.close()
+
+
 def test_library_from_a_file_and_a_damaged_one(opened: Any, tmp_path: Path) -> None:
     workspace, _scene, dock = opened
     path = tmp_path / "a.csv"
