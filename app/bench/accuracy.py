@@ -1,4 +1,4 @@
-"""``bench accuracy``: the classic models on real scenes; ``bench hsi`` measures them all.
+"""``bench accuracy``: the first models on real scenes; ``bench hsi`` measures them all.
 
 Needs the folder of real data (``CLEARBAND_DATA``). The command line of each run is kept
 with its figures, paths relative to that folder.
@@ -12,7 +12,7 @@ from typing import Any
 
 from backends.errors import MissingCapability
 
-MODELS = ("svm", "random_forest")
+MODELS = ("svm", "random_forest", "es_mhc")
 PROTOCOLS = ("P30", "P10", "DISJ")
 SCENES: dict[str, tuple[str, str, dict[str, str], dict[str, str]]] = {
     "EnMAP Potsdam": (
