@@ -97,8 +97,9 @@ class LayersDock(QWidget):
         area.setWidget(inside)
         self._below = self._lower()
         area.setMinimumHeight(56)
-        column.addWidget(area, 1)
-        column.addWidget(self._below, 1)
+        # What there is to choose from comes before what one of them means.
+        column.addWidget(area, 3)
+        column.addWidget(self._below, 2)
 
     def _lower(self) -> QWidget:
         lower = QWidget()
@@ -187,7 +188,7 @@ class LayersDock(QWidget):
             view = RowView(row, self)
             self.rows[row.id] = view
             self._list.insertWidget(index, view)
-        # As high as its rows where there is room, half of the dock where there is not.
+        # As high as its rows where there is room, three fifths of the dock where there is not.
         wanted = sum(view.sizeHint().height() + 2 for view in self.rows.values()) + 4
         self._area.setMaximumHeight(max(56, wanted))
 

@@ -6,8 +6,10 @@ from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
+    QFrame,
     QHeaderView,
     QLabel,
+    QScrollArea,
     QSizePolicy,
     QStackedWidget,
     QTreeWidget,
@@ -60,7 +62,9 @@ class LegendView(QStackedWidget):
         self.classes.itemClicked.connect(self._on_clicked)
         self.classes.itemChanged.connect(self._on_changed)
         self.bar = ScaleBar()
-        for page in (self.nothing, self.classes, self.bar):
+        # Words wrap in a narrow dock; they scroll rather than take the height from its list.
+        self._words, self._scale = _scrolling(self.nothing), _scrolling(self.bar)
+        for page in (self._words, self.classes, self._scale):
             self.addWidget(page)
 
     def set_editable(self, on: bool) -> None:
@@ -70,7 +74,7 @@ class LegendView(QStackedWidget):
     def show_text(self, text: str) -> None:
         """Show a sentence instead of a legend."""
         self.nothing.setText(text)
-        self.setCurrentWidget(self.nothing)
+        self.setCurrentWidget(self._words)
 
     def show_legend(self, legend: Legend | None) -> None:
         """Show a legend; None while it is being worked out."""
@@ -78,7 +82,7 @@ class LegendView(QStackedWidget):
             self.show_text("")
         elif isinstance(legend, ColorScale):
             self.bar.set_scale(legend)
-            self.setCurrentWidget(self.bar)
+            self.setCurrentWidget(self._scale)
         else:
             self._show_classes(legend)
             self.setCurrentWidget(self.classes)
@@ -133,6 +137,15 @@ class LegendView(QStackedWidget):
         name = item.text(_NAME).strip()
         if not self._filling and column == _NAME and name:
             self.class_renamed.emit(item.data(_NAME, Qt.ItemDataRole.UserRole), name)
+
+
+def _scrolling(page: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(page)
+    return area
 
 
 class ScaleBar(QWidget):
