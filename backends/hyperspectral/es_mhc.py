@@ -18,15 +18,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backends.errors import WrongUse
 from backends.hyperspectral.groups import BandGroups
-from backends.hyperspectral.hyper_connection import (
-    HyperConnection,
-    Mixing,
-    RMSNorm,
-    mix_streams,
-    read_streams,
-    write_streams,
-)
+from backends.hyperspectral.hyper_connection import HyperConnection, RMSNorm
+from backends.hyperspectral.mixing_layer import HyperRecord, Layer
 from backends.hyperspectral.networks import (
     LARGEST_STATES,
     LARGEST_WIDTH,
@@ -36,10 +31,13 @@ from backends.hyperspectral.networks import (
     PixelNetwork,
     go_on,
 )
-from backends.hyperspectral.selective_scan import Mamba
 from backends.hyperspectral.spectral_front import SpectralFront, disagreement, whitening_of
+from backends.hyperspectral.token_lists import SCANS, SOURCES
 
-LISTS_AT_ONCE = 16
+# d = 320 and 6 layers, as in the source (width 64 a stream for 5 streams): a GPU's work. With
+# ``list_scans="own"`` as there, too, it has 110 million weights instead of 11.
+FULL_WIDTH: Mapping[str, Any] = {"width_per_stream": 64, "layers": 6, "d_state": 16}
+MOST_LISTS = 1024
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,16 @@ class NetworkSettings:
         feeds stretched bands as in the source and lets the network stand alone.
     agreement : float
         Weight of the loss that keeps the network near what the spectrum alone says.
+    cluster_source : str
+        Where the token lists come from: ``"hres"``, one for each entry of the matrix, as in
+        the source; ``"lcm"``, a learned partition of the pixels as in CSSMamba.
+    clusters : int
+        Of that partition; 0 takes twice the classes, 8 to 64.
+    cluster_weight : float
+        Of its loss.
+    list_scans : str
+        ``"shared"``: one spatial scan for all lists, told apart by a learned code; ``"own"``:
+        one for each, as in the source.
     """
 
     width_per_stream: int = 8
@@ -102,137 +110,14 @@ class NetworkSettings:
     position: bool = False
     components: int = 50
     agreement: float = 1.0
+    cluster_source: str = "hres"
+    clusters: int = 0
+    cluster_weight: float = 0.1
+    list_scans: str = "shared"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
-
-
-@dataclass
-class HyperRecord:
-    """What one site did, for the viewer.
-
-    Attributes
-    ----------
-    layer : int
-        From 1.
-    site : str
-        ``"mixer"`` or ``"ffn"``.
-    static : tensor of shape (n, n)
-    mixing : Mixing
-    """
-
-    layer: int
-    site: str
-    static: Tensor
-    mixing: Mixing
-
-
-class Layer(nn.Module):
-    """Mixer site (spectral and spatial scan) and feed-forward site."""
-
-    def __init__(self, streams: int, width: int, settings: NetworkSettings) -> None:
-        super().__init__()
-        n, s = streams, settings
-        self.streams, self.settings = n, settings
-        self.mixer_site = HyperConnection(n, width, gain=s.res_gain, dynamic=s.dynamic)
-        self.mixer_norm = RMSNorm(width)
-        self.spectral = Mamba(width // n, s.d_state)
-        self.spatial = Mamba(width, s.d_state)
-        self.list_code = nn.Parameter(torch.zeros(n * n, width))
-        nn.init.trunc_normal_(self.list_code, std=0.02)
-        self.ffn_site = HyperConnection(n, width, gain=s.res_gain, dynamic=s.dynamic)
-        self.ffn_norm = RMSNorm(width)
-        self.ffn = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-
-    def forward(
-        self, streams: Tensor, valid: Tensor | None, poll: Callable[[], None]
-    ) -> tuple[Tensor, list[tuple[str, Tensor, Mixing]]]:
-        """Return the next streams, and site, static matrix and mixing of both sites."""
-        drop = self.settings.dropout if self.training else 0.0
-        first = self.mixer_site.weights(streams)
-        poll()
-        seen = self.mixer_norm(read_streams(streams, first))
-        tokens = seen.view(seen.shape[0], self.streams, -1)
-        spectral = self.spectral(tokens).reshape(seen.shape)
-        poll()
-        order = first.mix if first.order is None else first.order
-        answer = spectral + self._along_lists(spectral, order, valid, poll)
-        streams = write_streams(mix_streams(streams, first), first, answer, drop)
-        poll()
-        second = self.ffn_site.weights(streams)
-        answer = self.ffn(self.ffn_norm(read_streams(streams, second)))
-        streams = write_streams(mix_streams(streams, second), second, answer, drop)
-        return streams, [
-            ("mixer", self.mixer_site.static_matrix(), first),
-            ("ffn", self.ffn_site.static_matrix(), second),
-        ]
-
-    def _along_lists(
-        self, values: Tensor, mix: Tensor, valid: Tensor | None, poll: Callable[[], None]
-    ) -> Tensor:
-        """Scan the pixels that rank highest in each matrix entry; mean over a pixel's lists.
-
-        ``values`` (pixels, d), ``mix`` (pixels, n, n). Pixels in no list get 0.
-        """
-        codes, members = rank_lists(
-            mix, self.settings.list_share, self.settings.list_length, valid=valid
-        )
-        tokens = values[members] + self.list_code[codes][:, None, :]
-        if torch.is_grad_enabled():
-            scanned = self.spatial(tokens)
-        else:  # bounded memory, and a chance to stop: a few lists at a time
-            parts = []
-            for part in tokens.split(LISTS_AT_ONCE):
-                poll()
-                parts.append(self.spatial(part))
-            scanned = torch.cat(parts)
-        flat = members.reshape(-1)
-        total = torch.zeros_like(values).index_add_(
-            0, flat, scanned.reshape(-1, values.shape[1]).to(values.dtype)
-        )
-        hits = torch.bincount(flat, minlength=values.shape[0]).clamp(min=1)
-        return total / hits[:, None].to(values.dtype)
-
-
-def rank_lists(
-    mix: Tensor, share: float, longest: int, *, valid: Tensor | None = None
-) -> tuple[Tensor, Tensor]:
-    """Rank pixels by every matrix entry and keep the top ones, highest first.
-
-    Parameters
-    ----------
-    mix : tensor of shape (pixels, n, n)
-    share : float
-        Part of the pixels kept, at least one.
-    longest : int
-        Lists longer than this are dealt out by rank in turn to equally long ones; the
-        lowest ranks that do not fill them up are left out.
-    valid : bool tensor of shape (pixels,), optional
-        Pixels that may be ranked.
-
-    Returns
-    -------
-    codes : int64 tensor of shape (lists,)
-        The entry ``i * n + j`` each list belongs to.
-    members : int64 tensor of shape (lists, length)
-        Pixel numbers.
-    """
-    pixels, n, _ = mix.shape
-    scores = mix.detach().reshape(pixels, n * n).t()
-    usable = pixels
-    if valid is not None:
-        usable = int(valid.sum())
-        scores = scores.masked_fill(~valid[None, :], float("-inf"))
-    top = min(max(1, int(share * usable)), pixels)
-    order = scores.topk(top, dim=1).indices  # (n * n, top), descending
-    parts = math.ceil(top / longest)
-    length = top // parts
-    dealt = order[:, : length * parts].reshape(n * n, length, parts).transpose(1, 2)
-    codes = torch.arange(n * n, device=mix.device).repeat_interleave(parts)
-    return codes, dealt.reshape(n * n * parts, length)
 
 
 class EsMhc(PixelNetwork):
@@ -249,7 +134,9 @@ class EsMhc(PixelNetwork):
     def __init__(self, groups: BandGroups, classes: int, settings: NetworkSettings) -> None:
         super().__init__()
         n = len(groups)
+        lists = _lists(settings, n, classes)
         self.settings = settings
+        self.group_names = groups.names
         self.context, self.position = settings.context, settings.position
         self.width = network_width(n, settings.width_per_stream)
         self.group_index = [torch.from_numpy(m) for m in groups.members]
@@ -266,7 +153,10 @@ class EsMhc(PixelNetwork):
             bands = len(np.unique(np.concatenate(groups.members)))
             self.front = SpectralFront(bands, min(most, bands), classes)
         self.embed = nn.ModuleList(nn.Linear(per_band * count, self.width) for count in read)
-        self.layers = nn.ModuleList(Layer(n, self.width, settings) for _ in range(settings.layers))
+        self.layers = nn.ModuleList(
+            Layer(number, n, self.width, lists, settings)
+            for number in range(1, settings.layers + 1)
+        )
         # With a plain mean over streams, as in the source, the last mixing matrix has no
         # effect: its rows sum to one. Learned weights give it one.
         self.collapse = nn.Parameter(torch.full((n, self.width), 1.0 / n))
@@ -321,18 +211,30 @@ class EsMhc(PixelNetwork):
         """
         streams = self._streams(spectra, around, places)
         records: list[HyperRecord] = []
-        for number, layer in enumerate(self.layers, start=1):
+        losses: list[Tensor] = []
+        for layer in self.layers:
             streams, sites = layer(streams, valid, poll)
             poll()
             if record:
-                records += [HyperRecord(number, *site) for site in sites]
+                records += sites
+            if layer.list_loss is not None:
+                losses.append(layer.list_loss)
         hidden = self.head_in(self.norm((streams * self.collapse).sum(1)))
         logits = self.head_out(functional.silu(self.head_norm(hidden)))
         if self.front is not None:
             spectral = self.front.logits(self.front(spectra if around is None else around))
             logits = logits + spectral
             self.extra_loss = self.settings.agreement * disagreement(logits, spectral)
+        if losses:
+            spare = logits.new_zeros(()) if self.front is None else self.extra_loss
+            self.extra_loss = spare + self.settings.cluster_weight * torch.stack(losses).mean()
         return logits, records
+
+    def after_step(self) -> None:
+        """Revive dead clusters, where there are any."""
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            layer.revive()
 
     def prepare(self, known: Known) -> None:
         """Fit the fronts; from then on the network begins with what the spectrum alone says."""
@@ -390,10 +292,31 @@ def rebuilt(
         raise ValueError("settings")
     if settings.width_per_stream * len(members) > rows:
         raise ValueError("width")
+    lists = arrays["layers.0.list_code"].shape[0]
+    if lists > MOST_LISTS:
+        raise ValueError("lists")
     groups = BandGroups(tuple(map(str, about["names"])), members, str(about["note"]))
     # Checkpoints from before there was a front have none.
     read = arrays["front.weight"].shape[1] if "front.weight" in arrays else 0
-    return EsMhc(groups, classes, replace(settings, components=read))
+    kept = replace(settings, components=read)
+    if settings.cluster_source == "lcm":
+        kept = replace(kept, clusters=lists)
+    return EsMhc(groups, classes, kept)
+
+
+def _lists(settings: NetworkSettings, streams: int, classes: int) -> int:
+    """Return how many kinds of token lists there are."""
+    for name, known in (("cluster_source", SOURCES), ("list_scans", SCANS)):
+        if getattr(settings, name) not in known:
+            raise WrongUse(
+                f"The setting {name} cannot be {getattr(settings, name)}.",
+                way_out=f"Use one of: {', '.join(known)}.",
+            )
+    if settings.cluster_source == "hres":
+        return streams * streams
+    if not 0 <= settings.clusters <= MOST_LISTS:
+        raise WrongUse(f"The setting clusters must be 0 to {MOST_LISTS}.")
+    return settings.clusters or min(64, max(8, 2 * classes))
 
 
 def network_width(streams: int, per_stream: int) -> int:

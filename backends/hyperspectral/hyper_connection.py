@@ -116,9 +116,13 @@ class HyperConnection(nn.Module):
             mixing.mix = self.fixed.to(own).expand_as(own)
         return mixing
 
-    def static_matrix(self) -> Tensor:
-        """Return the mixing without looking at a pixel, shape (n, n)."""
-        return sinkhorn(self.static_mix)
+    def static_weights(self) -> Mixing:
+        """Return the weights without looking at a pixel; shapes (n,), (n, n), (n,)."""
+        return Mixing(
+            torch.sigmoid(self.static_read),
+            sinkhorn(self.static_mix),
+            2 * torch.sigmoid(self.static_write),
+        )
 
 
 def read_streams(streams: Tensor, mixing: Mixing) -> Tensor:

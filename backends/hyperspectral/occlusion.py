@@ -168,6 +168,11 @@ def occlusion_check(
         raise WrongUse(
             f"{checkpoint.model_id} has no matrices.", way_out="Use a checkpoint of es_mhc."
         )
+    if what != "mix" and network.settings.cluster_source != "hres":
+        raise WrongUse(
+            "The lists of this network come from clusters: its matrices order nothing.",
+            way_out="Check what they mix instead.",
+        )
     known = network.sites()
     chosen = tuple(known) if sites is None else tuple(sites)
     missing = [site for site in chosen if site not in known]

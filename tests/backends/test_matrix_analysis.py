@@ -93,12 +93,12 @@ def test_both_directions_of_pairs() -> None:
 
 def test_coverage_is_that_of_the_lists_of_the_network() -> None:
     torch = pytest.importorskip("torch")
-    from backends.hyperspectral.es_mhc import rank_lists
+    from backends.hyperspectral.token_lists import rank_lists
 
     one = entry()
     found = ma.coverage_map(one, 0.1)
     mix = torch.from_numpy(one.static + one.deviation).reshape(63, 3, 3)
-    _, members = rank_lists(mix, 0.1, 512)
+    members = rank_lists(mix, 0.1, 512).members
     np.testing.assert_array_equal(found.ravel(), np.bincount(members.ravel(), minlength=63))
 
 
