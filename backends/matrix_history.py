@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.errors import BadInput
 from backends.matrix_analysis import depth_view, in_order, mean_matrix, structure
-from backends.overlays import MatrixEntry, MatrixField, Placement
+from backends.overlays import MatrixEntry, MatrixField, Placement, StreamWeights
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
@@ -66,7 +68,8 @@ class MatrixHistory:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return named arrays, ready for NPZ: ``history_steps``, ``history_placement`` and,
         for each site, ``history_layer{l}_{site}_static`` (steps, n, n) and ``..._deviation``
-        (steps, rows, cols, n, n)."""
+        (steps, rows, cols, n, n); with ``..._read_...`` and ``..._write_...`` in between what
+        it reads and writes (no last n)."""
         place = self.placement
         out: dict[str, NDArray[Any]] = {
             "history_steps": np.array(self.steps, np.int64),
@@ -79,7 +82,59 @@ class MatrixHistory:
             key = f"history_layer{entry.layer}_{entry.site}"
             out[f"{key}_static"] = np.stack([e.static for e in at])
             out[f"{key}_deviation"] = np.stack([e.deviation for e in at])
+            for name in entry.weights():
+                weights = [e.weights()[name] for e in at]
+                out[f"{key}_{name}_static"] = np.stack([w.static for w in weights])
+                out[f"{key}_{name}_deviation"] = np.stack([w.deviation for w in weights])
         return out
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> MatrixHistory | None:
+        """Return what `arrays` made; None where nothing of it is there.
+
+        Raises
+        ------
+        BadInput
+            The arrays do not fit each other.
+        """
+        if "history_steps" not in arrays:
+            return None
+        try:
+            steps = [int(step) for step in arrays["history_steps"].ravel()]
+            place = Placement(*(float(v) for v in arrays["history_placement"].ravel()))
+            sites = [found for key in arrays if (found := _SITE.fullmatch(key)) is not None]
+            snapshots = []
+            for number, step in enumerate(steps):
+                entries = []
+                for found in sites:
+                    key = f"history_layer{found['layer']}_{found['site']}"
+                    weights = [
+                        StreamWeights(
+                            arrays[f"{key}_{name}_static"][number],
+                            arrays[f"{key}_{name}_deviation"][number],
+                        )
+                        if f"{key}_{name}_static" in arrays
+                        else None
+                        for name in ("read", "write")
+                    ]
+                    static = arrays[f"{key}_static"][number]
+                    deviation = arrays[f"{key}_deviation"][number]
+                    if deviation.shape[2:] != static.shape or static.ndim != 2:
+                        raise ValueError("shapes")
+                    entries.append(
+                        MatrixEntry(int(found["layer"]), found["site"], static, deviation, *weights)
+                    )
+                snapshots.append(MatrixSnapshot(step, tuple(in_order(entries))))
+            if not snapshots or not sites or place.row_step <= 0 or place.col_step <= 0:
+                raise ValueError("nothing")
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            raise BadInput(
+                "The matrices kept while training are damaged.", details=repr(error)
+            ) from error
+        return cls(tuple(snapshots), place)
+
+
+_SITE = re.compile(r"history_layer(?P<layer>\d{1,5})_(?P<site>mixer|ffn)_static")
 
 
 @dataclass(frozen=True)

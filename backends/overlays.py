@@ -236,6 +236,27 @@ class ConceptMaps(Overlay):
 
 
 @dataclass(frozen=True, eq=False)
+class StreamWeights:
+    """One number a stream and pixel: what feeds a site, or who receives its answer.
+
+    Attributes
+    ----------
+    static : float32 array of shape (n,)
+        What it is without looking at the pixel.
+    deviation : float16 or float32 array of shape (rows, cols, n)
+        Weight = static + deviation.
+    """
+
+    static: Array
+    deviation: Array
+
+    def map(self, stream: int) -> NDArray[np.float32]:
+        """Return the weight of one stream over the image, shape (rows, cols)."""
+        values = self.deviation[:, :, stream].astype(np.float32)
+        return np.asarray(values + np.float32(self.static[stream]))
+
+
+@dataclass(frozen=True, eq=False)
 class MatrixEntry:
     """The matrices of one site of a network.
 
@@ -249,12 +270,22 @@ class MatrixEntry:
         What the matrix is without looking at the pixel.
     deviation : float16 or float32 array of shape (rows, cols, n, n)
         Matrix = static + deviation. Row = source, column = target.
+    read, write : StreamWeights, optional
+        How much of each stream the site sees, and how much of its answer each gets; kept
+        since the desk shows them.
     """
 
     layer: int
     site: str
     static: Array
     deviation: Array
+    read: StreamWeights | None = None
+    write: StreamWeights | None = None
+
+    def weights(self) -> dict[str, StreamWeights]:
+        """Return ``read`` and ``write`` by name, where they were kept."""
+        found = {"read": self.read, "write": self.write}
+        return {name: kept for name, kept in found.items() if kept is not None}
 
     def matrix(self, row: int, col: int) -> NDArray[np.float32]:
         """Return the matrix of one pixel, shape (n, n)."""
@@ -299,6 +330,9 @@ class MatrixField(Overlay):
         for entry in self.entries:
             _need(entry.deviation, 4, self.title)
             fits = entry.deviation.shape == (*self.shape, n, n) and entry.static.shape == (n, n)
+            for kept in entry.weights().values():
+                fits = fits and kept.static.shape == (n,)
+                fits = fits and kept.deviation.shape == (*self.shape, n)
             if not fits:
                 raise BadInput(
                     f"{self.title}: the matrices of layer {entry.layer}, {entry.site}, "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from backends.errors import BadInput
 from backends.io.writers.npz import CLUSTER_ARRAYS, take_array
 from backends.jobs import Progress
+from backends.matrix_history import MatrixHistory
 from backends.overlays import (
     ClassMap,
     ClusterBlock,
@@ -25,6 +26,7 @@ from backends.overlays import (
     Perimeters,
     Placement,
     ScoreMap,
+    StreamWeights,
 )
 from backends.session_records import (
     ClassMapRecord,
@@ -41,6 +43,7 @@ from backends.session_records import (
     PlacementRecord,
     ProvenanceRecord,
     ScoreMapRecord,
+    StreamWeightsRecord,
     plain_value,
 )
 
@@ -133,10 +136,22 @@ def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
                 site=entry.site,
                 static=shelf.add(entry.static),
                 deviation=shelf.add(entry.deviation),
+                **{
+                    name: StreamWeightsRecord(
+                        static=shelf.add(kept.static), deviation=shelf.add(kept.deviation)
+                    )
+                    for name, kept in entry.weights().items()
+                },
             )
             for entry in overlay.entries
         ]
-        return MatrixFieldRecord(**common, group_names=list(overlay.group_names), entries=entries)
+        then = {} if overlay.history is None else overlay.history.arrays()
+        return MatrixFieldRecord(
+            **common,
+            group_names=list(overlay.group_names),
+            entries=entries,
+            history={name: shelf.add(array) for name, array in then.items()},
+        )
     if isinstance(overlay, ClusterField):
         blocks = [
             ClusterBlockRecord(
@@ -193,10 +208,23 @@ def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
         )
     if isinstance(record, MatrixFieldRecord):
         entries = tuple(
-            MatrixEntry(e.layer, e.site, box.take(e.static), box.take(e.deviation))
+            MatrixEntry(
+                e.layer,
+                e.site,
+                box.take(e.static),
+                box.take(e.deviation),
+                *(
+                    None
+                    if kept is None
+                    else StreamWeights(*map(box.take, (kept.static, kept.deviation)))
+                    for kept in (e.read, e.write)
+                ),
+            )
             for e in record.entries
         )
-        return MatrixField(*head, **common, group_names=tuple(record.group_names), entries=entries)
+        then = MatrixHistory.from_arrays({n: box.take(at) for n, at in record.history.items()})
+        streams = tuple(record.group_names)
+        return MatrixField(*head, **common, group_names=streams, entries=entries, history=then)
     if isinstance(record, ClusterFieldRecord):
         return ClusterField(
             *head,

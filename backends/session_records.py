@@ -139,6 +139,13 @@ class ConceptMapsRecord(OverlayBase):
     names: list[Text]
 
 
+class StreamWeightsRecord(Record):
+    """One number a stream and pixel."""
+
+    static: ArrayName
+    deviation: ArrayName
+
+
 class MatrixEntryRecord(Record):
     """The matrices of one site."""
 
@@ -146,6 +153,8 @@ class MatrixEntryRecord(Record):
     site: Text
     static: ArrayName
     deviation: ArrayName
+    read: StreamWeightsRecord | None = None
+    write: StreamWeightsRecord | None = None
 
 
 class MatrixFieldRecord(OverlayBase):
@@ -154,6 +163,7 @@ class MatrixFieldRecord(OverlayBase):
     kind: Literal["MatrixField"] = "MatrixField"
     group_names: Annotated[list[Text], Field(max_length=4096)]
     entries: Annotated[list[MatrixEntryRecord], Field(max_length=4096)]
+    history: Annotated[dict[Text, ArrayName], Field(max_length=65536)] = {}
 
 
 class ClusterBlockRecord(Record):

@@ -17,6 +17,7 @@ from backends.overlays import (
     Overlay,
     Placement,
     Provenance,
+    StreamWeights,
 )
 from backends.scene import Scene, Window
 
@@ -48,7 +49,9 @@ def collector_of(network: PixelNetwork, shape: tuple[int, int]) -> Collector:
     from backends.hyperspectral.es_mhc import EsMhc
 
     if isinstance(network, EsMhc):
-        return MatrixRecords(shape, len(network.group_index), 2 * len(network.layers))
+        layers = len(network.layers)
+        partitions = layers if network.settings.cluster_source == "lcm" else 0
+        return MatrixRecords(shape, len(network.group_index), 2 * layers, partitions)
     if not isinstance(network, CssMamba):
         return NoRecords()
     return ClusterRecords(shape, len(network.blocks))
@@ -72,23 +75,44 @@ class NoRecords:
 
 
 class MatrixRecords:
-    """The matrices of every site; where tiles overlap, those of the tile whose middle is nearer."""
+    """What every site mixes, reads and writes, and the lists where they are a partition.
 
-    def __init__(self, shape: tuple[int, int], streams: int, sites: int) -> None:
+    Where tiles overlap, the one whose middle is nearer counts.
+
+    Parameters
+    ----------
+    shape : (rows, cols)
+    streams, sites : int
+    partitions : int
+        Layers whose lists are a partition of the pixels.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int], streams: int, sites: int, partitions: int = 0
+    ) -> None:
         self.step = 1
         while self._bytes(shape, streams, sites) > MATRIX_BYTES:
             self.step += 1
         rows, cols = (-(-side // self.step) for side in shape)
-        self._kept = np.zeros((sites, rows, cols, streams, streams), np.float16)
+        whole = (sites, rows, cols, streams)
+        self._kept = {
+            "read": np.zeros(whole, np.float16),
+            "mix": np.zeros((*whole, streams), np.float16),
+            "write": np.zeros(whole, np.float16),
+        }
         self._share = np.zeros((rows, cols), np.float32)
-        self._static: list[tuple[int, str, NDArray[np.float32]]] = []
+        self._static: list[tuple[int, str, dict[str, NDArray[np.float32]]]] = []
+        self._lists = ClusterRecords(shape, partitions) if partitions else None
 
     def _bytes(self, shape: tuple[int, int], streams: int, sites: int) -> int:
         rows, cols = (-(-side // self.step) for side in shape)
-        return rows * cols * sites * (streams**2 * 2 + 1)
+        return rows * cols * (sites * 2 * (streams**2 + 2 * streams) + 4)
 
     def add(self, window: Window, records: list[Any], share: NDArray[np.float32]) -> None:
-        """Take the matrices of a tile."""
+        """Take what the sites of a tile did."""
+        if self._lists is not None:
+            lists = [r.lists for r in records if r.lists is not None]
+            self._lists.add(window, lists, share)
         first = -window.row % self.step, -window.col % self.step
         pick = tuple(slice(start, None, self.step) for start in first)
         share = share[pick]
@@ -98,28 +122,27 @@ class MatrixRecords:
         self._share[at] = np.maximum(self._share[at], share)
         self._static = []
         for number, record in enumerate(records):
-            static = record.static.float().cpu().numpy()
-            self._static.append((record.layer, record.site, static))
-            size = (window.height, window.width, *static.shape)
-            deviation = record.mixing.mix.float().cpu().numpy().reshape(size)[pick] - static
-            # float16 holds a deviation from the static matrix to about 1e-5; of the matrix
-            # itself it would leave steps of 1e-4, some 30 levels over what is seen.
-            self._kept[number][at][better] = deviation[better]
+            statics: dict[str, NDArray[np.float32]] = {}
+            for name, kept in self._kept.items():
+                statics[name], deviation = deviations(record, name)
+                size = (window.height, window.width, *statics[name].shape)
+                kept[number][at][better] = deviation.reshape(size)[pick][better]
+            self._static.append((record.layer, record.site, statics))
 
     def overlays(
         self, scene: Scene, made: Provenance, model_id: str, plan: Mapping[str, Any]
     ) -> tuple[Overlay, ...]:
-        """Return the matrices of every site."""
-        return (
-            MatrixField(
-                f"Matrices, {model_id}",
-                scene.id,
-                made,
-                group_names=tuple(map(str, plan["groups"]["names"])),
-                entries=self.entries(),
-                placement=Placement(row_step=self.step, col_step=self.step),
-            ),
+        """Return the matrices of every site, and the lists where they are a partition."""
+        matrices = MatrixField(
+            f"Matrices, {model_id}",
+            scene.id,
+            made,
+            group_names=tuple(map(str, plan["groups"]["names"])),
+            entries=self.entries(),
+            placement=Placement(row_step=self.step, col_step=self.step),
         )
+        lists = () if self._lists is None else self._lists.overlays(scene, made, model_id, plan)
+        return (matrices, *lists)
 
     def notes(self) -> tuple[str, ...]:
         """Say where pixels were left out."""
@@ -131,9 +154,33 @@ class MatrixRecords:
     def entries(self) -> tuple[MatrixEntry, ...]:
         """Return one entry a site."""
         return tuple(
-            MatrixEntry(layer, site, static, kept)
-            for (layer, site, static), kept in zip(self._static, self._kept, strict=True)
+            MatrixEntry(
+                layer,
+                site,
+                static["mix"],
+                self._kept["mix"][number],
+                StreamWeights(static["read"], self._kept["read"][number]),
+                StreamWeights(static["write"], self._kept["write"][number]),
+            )
+            for number, (layer, site, static) in enumerate(self._static)
         )
+
+
+def deviations(record: Any, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what a site does without looking at a pixel, and the difference at each pixel.
+
+    float16 holds such a difference to about 1e-5; of the matrix itself it would leave steps of
+    1e-4, some 30 levels over what is seen.
+
+    Parameters
+    ----------
+    record : HyperRecord
+    name : str
+        ``"read"``, ``"mix"`` or ``"write"``.
+    """
+    static = getattr(record.static, name).detach().float().cpu().numpy()
+    values = getattr(record.mixing, name).detach().float().cpu().numpy()
+    return static, values - static
 
 
 class ClusterRecords:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,11 @@ import torch
 from backends.hyperspectral.es_mhc import EsMhc
 from backends.hyperspectral.features import PixelFeatures, read_pixels
 from backends.hyperspectral.normalise import BandStretch
+from backends.hyperspectral.records import deviations
 from backends.hyperspectral.training import network_arguments
 from backends.jobs import Progress
 from backends.matrix_history import MatrixHistory, MatrixSnapshot
-from backends.overlays import MatrixEntry, Placement
+from backends.overlays import MatrixEntry, MatrixField, Placement, Provenance, StreamWeights
 from backends.scene import Scene
 
 GRID = 64
@@ -71,12 +74,21 @@ class Watcher:
         Of the training.
     count : int
         Snapshots besides the first, which comes after step 1.
+    tell : callable, optional
+        Given what was kept so far after each, e.g. to show it.
     """
 
     def __init__(
-        self, network: EsMhc, pixels: GridPixels, steps: int, count: int, device: str = "cpu"
+        self,
+        network: EsMhc,
+        pixels: GridPixels,
+        steps: int,
+        count: int,
+        device: str = "cpu",
+        tell: Callable[[MatrixHistory], None] | None = None,
     ) -> None:
         self._network, self._pixels, self._device = network, pixels, device
+        self._tell = tell
         wanted = np.linspace(0, steps, count + 1).round().astype(int)
         self._wanted = {max(1, int(step)) for step in wanted}
         self._kept: list[MatrixSnapshot] = []
@@ -94,12 +106,18 @@ class Watcher:
         self._network.train(was_training)
         self._network.extra_loss = extra
         self._kept.append(MatrixSnapshot(step, tuple(self._entry(record) for record in records)))
+        history = self.history()
+        if self._tell is not None and history is not None:
+            self._tell(history)
 
     def _entry(self, record: Any) -> MatrixEntry:
-        static = record.static.float().cpu().numpy()
-        deviation = record.mixing.mix.float().cpu().numpy() - static
-        shaped = deviation.reshape(*self._pixels.shape, *static.shape).astype(np.float16)
-        return MatrixEntry(record.layer, record.site, static, shaped)
+        kept = {}
+        for name in ("read", "mix", "write"):
+            static, values = deviations(record, name)
+            shaped = values.reshape(*self._pixels.shape, *static.shape).astype(np.float16)
+            kept[name] = static, shaped
+        read, write = (StreamWeights(*kept[name]) for name in ("read", "write"))
+        return MatrixEntry(record.layer, record.site, *kept["mix"], read, write)
 
     def history(self) -> MatrixHistory | None:
         """Return what was kept; None where nothing was."""
@@ -122,6 +140,26 @@ def watcher_for(
         return None
     n, sites = len(network.group_index), 2 * len(network.layers)
     count = min(network.settings.snapshots, steps)
-    step = grid_step(scene.shape[:2], MOST_BYTES, 2 * n * n * sites * (count + 1))
+    step = grid_step(scene.shape[:2], MOST_BYTES, 2 * (n * n + 2 * n) * sites * (count + 1))
     pixels = grid_pixels(scene, stretch, network.context, step, progress)
-    return Watcher(network, pixels, steps, count, device)
+    tell = None if progress is None else partial(_tell, network, scene, steps, progress)
+    return Watcher(network, pixels, steps, count, device, tell)
+
+
+def _tell(
+    network: EsMhc, scene: Scene, steps: int, progress: Progress, history: MatrixHistory
+) -> None:
+    """Hand the newest matrices over, for who watches the training."""
+    now = history.snapshots[-1]
+    field = MatrixField(
+        f"Matrices while training, step {now.step} of {steps}",
+        scene.id,
+        Provenance("es_mhc", parameters=network.settings.to_dict() | {"step": now.step}),
+        group_names=network.group_names,
+        entries=now.entries,
+        history=history,
+        placement=history.placement,
+        partial=True,
+        id=f"{scene.id}-matrices-in-training",
+    )
+    progress.partial(field, force=True)

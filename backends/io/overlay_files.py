@@ -19,6 +19,8 @@ from backends.io.readers import open_scene
 from backends.io.writers.npz import CLUSTER_ARRAYS, open_archive, take_array
 from backends.io.writers.tags import PREFIX
 from backends.jobs import Progress
+from backends.matrix_analysis import in_order
+from backends.matrix_history import MatrixHistory
 from backends.overlays import (
     ClassMap,
     ClusterBlock,
@@ -29,6 +31,7 @@ from backends.overlays import (
     Placement,
     Provenance,
     ScoreMap,
+    StreamWeights,
 )
 from backends.scene import Scene
 
@@ -90,6 +93,13 @@ def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
             return _clusters(path, archive, members, about, progress)
         groups = _texts(archive, "group_names")
         place = take_array(archive, "placement.npy", largest_bytes=1 << 16)
+
+        def pair(key: str) -> list[Any]:
+            return [
+                take_array(archive, f"{key}_{part}.npy", largest_bytes=largest, progress=progress)
+                for part in ("static", "deviation")
+            ]
+
         entries = []
         for key in sorted(
             n.removesuffix("_static")
@@ -97,13 +107,22 @@ def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
             if n.endswith("_static") and n.startswith("layer")
         ):
             layer, _, site = key.removeprefix("layer").partition("_")
+            if site.endswith(("_read", "_write")):
+                continue
             if not layer.isdigit():
                 raise BadInput(f"{path.name} holds no matrices of Clearband's.", subject=path)
-            arrays = [
-                take_array(archive, f"{key}_{part}.npy", largest_bytes=largest, progress=progress)
-                for part in ("static", "deviation")
+            weights = [
+                StreamWeights(*pair(f"{key}_{name}")) if f"{key}_{name}_static" in members else None
+                for name in ("read", "write")
             ]
-            entries.append(MatrixEntry(int(layer), site, *arrays))
+            entries.append(MatrixEntry(int(layer), site, *pair(key), *weights))
+        history = MatrixHistory.from_arrays(
+            {
+                name: take_array(archive, f"{name}.npy", largest_bytes=largest, progress=progress)
+                for name in sorted(members)
+                if name.startswith("history_")
+            }
+        )
     facts = _json(about[0] if about else "", path)
     made_by = _from(facts.get("provenance"))
     scene = _scene_of(made_by, None, None)
@@ -115,7 +134,8 @@ def _matrices(path: Path, progress: Progress | None) -> tuple[Scene, Overlay]:
         made_by,
         placement=Placement(*(float(v) for v in place)),
         group_names=tuple(groups),
-        entries=tuple(entries),
+        entries=tuple(in_order(entries)),
+        history=history,
     )
     return scene, field
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ from backends.bands import BandTable
 from backends.georeference import GeoReference
 from backends.io.envi_header import write_header
 from backends.jobs import Progress
+from backends.matrix_history import MatrixHistory, MatrixSnapshot
 from backends.overlays import (
     ClassMap,
     ConceptMaps,
     Heatmap,
     MatrixEntry,
     MatrixField,
+    Placement,
     Provenance,
     ScoreMap,
+    StreamWeights,
 )
 from backends.scene import ArraySource, Scene, SceneInfo
 
@@ -96,12 +100,33 @@ def matrices(scene: Scene, provenance: Provenance) -> MatrixField:
             site,
             rng.random((3, 3), dtype=np.float32),
             rng.normal(size=(48, 36, 3, 3)).astype(np.float16),
+            *(
+                StreamWeights(
+                    rng.random(3, dtype=np.float32),
+                    rng.normal(size=(48, 36, 3)).astype(np.float16),
+                )
+                for _ in range(2)
+            ),
         )
         for layer in (1, 2)
         for site in ("mixer", "ffn")
     )
+    coarse = tuple(
+        replace(
+            entry,
+            deviation=entry.deviation[::4, ::4],
+            read=replace(entry.read, deviation=entry.read.deviation[::4, ::4]),
+            write=replace(entry.write, deviation=entry.write.deviation[::4, ::4]),
+        )
+        for entry in entries
+        if entry.read is not None and entry.write is not None
+    )
+    snapshots = tuple(MatrixSnapshot(step, coarse) for step in (1, 40))
+    history = MatrixHistory(snapshots, Placement(row_step=4.0, col_step=4.0))
     groups = ("VIS", "NIR", "SWIR µ")
-    return MatrixField("Matrices", scene.id, provenance, group_names=groups, entries=entries)
+    return MatrixField(
+        "Matrices", scene.id, provenance, group_names=groups, entries=entries, history=history
+    )
 
 
 class _Stopping(Progress):

@@ -214,6 +214,12 @@ def test_matrices_read_back(placed: Scene, matrices: MatrixField, tmp_path: Path
         got = overlay.entry(entry.layer, entry.site)
         np.testing.assert_array_equal(got.static, entry.static)
         np.testing.assert_array_equal(got.deviation, entry.deviation)
+        for name, kept in entry.weights().items():
+            np.testing.assert_array_equal(got.weights()[name].deviation, kept.deviation)
+    assert overlay.history is not None
+    assert overlay.history.steps == (1, 40)
+    then = overlay.history.snapshots[1].entries[3]
+    np.testing.assert_array_equal(then.deviation, matrices.entries[3].deviation[::4, ::4])
     scene.close()
 
 

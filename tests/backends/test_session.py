@@ -27,7 +27,7 @@ from backends.bands import BandTable
 from backends.errors import BadInput, Cancelled, ClearbandError
 from backends.io import open_scene
 from backends.jobs import Progress
-from backends.overlays import ClassMap, Provenance
+from backends.overlays import ClassMap, MatrixField, Provenance
 from backends.scene import ArraySource, Scene, SceneInfo
 from backends.session import SessionState, collect_state, load_session, save_session
 from backends.session_records import VERSION, SessionRecord, plain_value
@@ -113,6 +113,22 @@ def test_everything_comes_back(tmp_path: Path, scene_file: SceneFile) -> None:
     again = load_session(path)
     assert again.workbench == "fire"
     assert again.view == state.view
+
+
+def test_matrices_keep_streams_and_training(
+    matrices: MatrixField, tmp_path: Path, scene_file: SceneFile
+) -> None:
+    workspace = Workspace()
+    scene = open_scene(scene_file(tmp_path / "a.dat", shape=(48, 36, 4)))
+    workspace.add_scene(scene)
+    workspace.add_overlay(replace(matrices, scene_id=scene.id))
+    path = save_session(collect_state(workspace), tmp_path / "m.clearband")
+    (back,) = load_session(path).overlays
+    assert same(back, matrices, leave=("parameters", "history", "scene_id"))
+    assert isinstance(back, MatrixField)
+    assert back.history is not None
+    assert matrices.history is not None
+    assert same(back.history, matrices.history)
 
 
 def test_saved_again_it_is_the_same(saved: Path, tmp_path: Path) -> None:

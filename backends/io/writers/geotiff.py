@@ -219,6 +219,13 @@ def _planes(overlay: Overlay) -> Iterator[_Plane]:
                     title = f"layer {entry.layer} {entry.site}: {source} → {target}"
                     part = entry.deviation[:, :, i, j]
                     yield _Plane(title, _rows_of(part, float(entry.static[i, j])), tags)
+            for what, kept in entry.weights().items():
+                for i, name in enumerate(names):
+                    base = float(kept.static[i])
+                    tags = {"LAYER": str(entry.layer), "SITE": entry.site, "STREAM": name}
+                    title = f"layer {entry.layer} {entry.site}: {what} {name}"
+                    tags["STATIC"] = f"{base:.9g}"
+                    yield _Plane(title, _rows_of(kept.deviation[:, :, i], base), tags)
     elif isinstance(overlay, ClusterField):
         for number, block in enumerate(overlay.blocks, 1):
             for name in ("cluster", "certainty", "rank", "sequence", "score", "step"):

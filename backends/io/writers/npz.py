@@ -53,7 +53,9 @@ def write_matrices(
     """Write the matrices of a network as NPZ, readable with ``numpy.load``.
 
     Keys: ``layer{l}_{site}_static`` (n, n) and ``layer{l}_{site}_deviation`` (rows, cols, n, n)
-    with matrix = static + deviation, row = source, column = target; ``group_names``;
+    with matrix = static + deviation, row = source, column = target; likewise
+    ``layer{l}_{site}_read_...`` and ``..._write_...`` with shapes (n,) and (rows, cols, n);
+    ``group_names``;
     ``placement`` (row, col, row_step, col_step); ``about`` (JSON: title, provenance);
     after a training also ``history_...``, see `MatrixHistory.arrays`.
 
@@ -73,6 +75,9 @@ def write_matrices(
         key = f"layer{entry.layer}_{_plain(entry.site)}"
         arrays[f"{key}_static"] = entry.static
         arrays[f"{key}_deviation"] = entry.deviation
+        for name, kept in entry.weights().items():
+            arrays[f"{key}_{name}_static"] = kept.static
+            arrays[f"{key}_{name}_deviation"] = kept.deviation
     if overlay.history is not None:
         arrays |= overlay.history.arrays()
     write_arrays(arrays, path, progress=progress)

@@ -101,12 +101,15 @@ def test_concepts_are_bands(concepts: ConceptMaps, scene: Scene, tmp_path: Path)
 
 def test_matrices_are_bands(matrices: MatrixField, scene: Scene, tmp_path: Path) -> None:
     with rasterio.open(write_geotiff(matrices, scene, tmp_path / "m.tif")) as file:
-        assert file.count == 4 * 9
+        assert file.count == 4 * (9 + 3 + 3)
         entry = matrices.entry(1, "ffn")
         number = file.descriptions.index("layer 1 ffn: NIR → SWIR µ") + 1
         np.testing.assert_allclose(file.read(number), entry.map(1, 2), rtol=1e-6)
         assert file.tags(number)["SOURCE"] == "NIR"
         assert file.tags(number)["TARGET"] == "SWIR µ"
+        number = file.descriptions.index("layer 1 ffn: read NIR") + 1
+        assert entry.read is not None
+        np.testing.assert_allclose(file.read(number), entry.read.map(1), rtol=1e-6)
 
 
 def test_large_maps_are_tiled(scene: Scene, provenance: Provenance, tmp_path: Path) -> None:
