@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from backends.hyperspectral.css_mamba import BlockRecord
+from backends.hyperspectral.css_settings import BlockRecord
 from backends.hyperspectral.hyper_connection import (
     HyperConnection,
     Mixing,
@@ -191,6 +191,9 @@ class Layer(nn.Module):
             membership=membership.detach(),
             hard=found.hard,
             score=found.score.detach(),
+            attention=torch.zeros_like(step),  # lists here are ordered by membership alone
+            typical=found.score.detach(),
+            share=0.0,
             rank=found.rank,
             step=step,
             fusion=torch.tensor([0.5, 0.5]),  # both are added as they are
