@@ -55,7 +55,7 @@ def write_class_areas(
         share = f"{100 * area.share:.4f}"
         rows.append([area.value, area.name, area.color, area.pixels, share, m2, ha])
     notes = sorted({area.method for area in areas if area.method})
-    return _write(rows, path, provenance, notes)
+    return write_rows(rows, path, provenance, notes)
 
 
 def write_confusion(
@@ -94,7 +94,7 @@ def write_confusion(
     right += [""] * (len(columns) - count)
     overall = _ratio(np.trace(table), sums.sum())
     rows.append(["user_accuracy", *right, "", overall])
-    return _write(rows, path, provenance, ["The last number is the overall accuracy."])
+    return write_rows(rows, path, provenance, ["The last number is the overall accuracy."])
 
 
 def write_spectra(
@@ -123,15 +123,26 @@ def write_spectra(
         values = [_number(s.values[i]) for s in spectra]
         rows.append([name, _number(nm[i]), int(bands.good[i]), *values])
     notes = [f"{s.name}: {s.note}" for s in spectra if s.note]
-    return _write(rows, path, provenance, [f"unit: {unit}"] * bool(unit) + notes)
+    return write_rows(rows, path, provenance, [f"unit: {unit}"] * bool(unit) + notes)
 
 
-def _write(
+def write_rows(
     rows: Iterable[Sequence[Any]],
     path: str | Path,
-    provenance: Provenance | None,
+    provenance: Provenance | None = None,
     notes: Sequence[str] = (),
 ) -> Path:
+    """Write a table, the head as its first row.
+
+    Parameters
+    ----------
+    rows : iterable of rows
+    path : str or Path
+    provenance : Provenance or None
+        Told above the table, as lines that start with #.
+    notes : sequence of str
+        Further such lines.
+    """
     text = io.StringIO()
     told = provenance_lines(provenance) if provenance is not None else []
     for line in [*(f"{name}: {value}" for name, value in told), *notes]:
