@@ -173,7 +173,7 @@ def masking_drop(
     *,
     substrate: Substrate = ZERO,
     maps: int = 20,
-    batch: int = 16,
+    batch: int = 8,
     seed: int = 0,
     progress: Progress | None = None,
     ledger: Ledger | None = None,

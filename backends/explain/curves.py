@@ -197,7 +197,7 @@ def one_curve(
     below: Tensor,
     above: Tensor,
     steps: int = 32,
-    batch: int = 16,
+    batch: int = 8,
     progress: Progress | None = None,
     ledger: Ledger | None = None,
 ) -> Curve:
@@ -234,7 +234,7 @@ def faithfulness(
     steps: int = 32,
     maps: int = 20,
     random_steps: int = 8,
-    batch: int = 16,
+    batch: int = 8,
     seed: int = 0,
     progress: Progress | None = None,
     ledger: Ledger | None = None,

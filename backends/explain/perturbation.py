@@ -28,6 +28,14 @@ else:
 BLUR_SIGMA, BLUR_RADIUS = 5.0, 5
 
 
+def batch_for(device: Any) -> int:
+    """Return how many images to ask at once: few for the processor's caches, many for a GPU.
+
+    ResNet-50 at 224 pixels, one thread: 92 ms an image in eights, 120 in sixteens, 144 in 32.
+    """
+    return 8 if str(device).startswith("cpu") else 64
+
+
 @dataclass(frozen=True)
 class Substrate:
     """What stands where something was taken away.

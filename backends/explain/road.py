@@ -63,7 +63,7 @@ def road(
     *,
     percentiles: tuple[int, ...] = PERCENTILES,
     noise: float = NOISE,
-    batch: int = 16,
+    batch: int = 8,
     seed: int = 0,
     progress: Progress | None = None,
     ledger: Ledger | None = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from backends.explain import stability as stability_
 from backends.explain.curves import map_for
 from backends.explain.localisation import localise
 from backends.explain.map_states import Explained, gini, peakedness, states
-from backends.explain.perturbation import Ledger, Score
+from backends.explain.perturbation import Ledger, Score, batch_for
 from backends.explain.randomisation import ExplainWith
 from backends.explain.road import road
 from backends.explain.similarity import at_size
@@ -82,6 +83,7 @@ def assess(
         target or Explained(),
         progress or Progress(),
     )
+    how = replace(how, batch=how.batch or batch_for(image.device))
     started = time.perf_counter()
     ledger = Ledger()
     wrong = states(values, target)

@@ -61,7 +61,9 @@ class TrustSettings:
         For the randomisation check; 0 for none.
     cascade : tuple of float
         Parts of the network drawn anew; ends with what R is taken from.
-    batch, seed : int
+    batch : int
+        Images a call; 0 chooses by the device.
+    seed : int
     """
 
     deletion: Substrate = MEAN
@@ -79,7 +81,7 @@ class TrustSettings:
     brightness: float = 0.05
     random_networks: int = 3
     cascade: tuple[float, ...] = (1.0,)
-    batch: int = 16
+    batch: int = 0
     seed: int = 0
 
     def to_dict(self) -> dict[str, Any]:

@@ -154,8 +154,8 @@ def test_no_more_forwards_than_needed_and_full_batches() -> None:
         )
         wanted = forwards(32, 20, 8, same_substrate=pair[0] == pair[1])
         assert sum(score.batches) == ledger.forwards == wanted
-        assert max(score.batches) == 16
-        assert len(score.batches) == ledger.batches == 1 + -(-(wanted - score.batches[0]) // 16)
+        assert max(score.batches) == 8
+        assert len(score.batches) == ledger.batches == 1 + -(-(wanted - score.batches[0]) // 8)
     assert forwards(32, 20, 8, same_substrate=False) == 345
 
 

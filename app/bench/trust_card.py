@@ -1,0 +1,138 @@
+"""``bench trust``: what a trust card costs, against the bare forwards it needs.
+
+ResNet-50 with random weights at 224 × 224 pixels, one thread on the processor (on a GPU where
+one is there). Bare means: as many images in as many batches through the network, nothing
+else. Contenders alternate; ratios carry over to other machines, seconds do not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.bench.table import in_process
+
+SIDE, STEPS, MAPS, COARSE, BATCH = 224, 32, 20, 8, 8
+
+
+def run(rounds: int, size_gb: float) -> dict[str, Any]:
+    """Measure the curves and the whole card; about ten minutes with three rounds."""
+    return {
+        "network": "ResNet-50, random weights",
+        "side": SIDE,
+        "threads": 1,
+        "deletion_insertion": in_process(deletion_insertion, min(rounds, 3)),
+        "card": in_process(card, min(rounds, 2)),
+    }
+
+
+def deletion_insertion(rounds: int) -> dict[str, Any]:
+    """Both curves of one map at 32 steps, against their bare forwards; with peak memory."""
+    import torch
+
+    from app.bench.rss import Peak
+    from backends.explain.curves import deletion_curve, insertion_curve
+
+    network, image, values, device = _set_up()
+    score = _scorer(network)
+    noise = torch.rand((BATCH, *image.shape), device=device)
+
+    def curves() -> None:
+        for curve in (deletion_curve, insertion_curve):
+            curve(image, values, score, steps=STEPS, batch=BATCH)
+
+    def bare() -> None:
+        with torch.no_grad():
+            for _ in range(2):
+                for first in range(0, STEPS + 1, BATCH):
+                    score(noise[: min(BATCH, STEPS + 1 - first)]).cpu()
+
+    bare()  # finds its memory
+    peak = Peak()
+    seconds = _alternate(rounds, {"bare": bare, "curves": curves})
+    return {
+        "forwards": 2 * (STEPS + 1),
+        **seconds,
+        "ratio": round(seconds["curves"] / seconds["bare"], 4),
+        "peak_growth_mb": round(peak.growth() / 2**20, 1),
+        "device": str(device),
+    }
+
+
+def card(rounds: int) -> dict[str, Any]:
+    """Time the whole card with Grad-CAM, part by part."""
+    from backends.explain.trust import assess
+    from backends.explain.trust_card import TrustSettings
+
+    network, image, values, device = _set_up()
+    made = [
+        assess(
+            image,
+            values,
+            _scorer(network),
+            explain=lambda x: grad_cam(network, x),
+            network=network,
+            explain_with=lambda other: grad_cam(other, image),
+            settings=TrustSettings(steps=STEPS, random_maps=MAPS, random_steps=COARSE),
+        )
+        for _ in range(rounds)
+    ]
+    best = min(made, key=lambda one: one.seconds)
+    return {
+        "seconds": round(best.seconds, 2),
+        "parts_s": {name: round(s, 2) for name, s in best.cost.parts_s.items()},
+        "forwards": best.cost.forwards,
+        "batches": best.cost.batches,
+        "explanations": best.cost.explanations,
+        "device": str(device),
+    }
+
+
+def grad_cam(network: Any, image: Any) -> NDArray[np.float64]:
+    """Return Grad-CAM of class 0 at the last stage of a ResNet, on its own grid."""
+    import torch
+
+    held: list[Any] = []
+    hook = network.layer4.register_forward_hook(lambda _m, _i, out: held.append(out))
+    try:
+        with torch.enable_grad():
+            answer = network(image[None].requires_grad_(True))[0, 0]
+            (slope,) = torch.autograd.grad(answer, held[0])
+    finally:
+        hook.remove()
+    weights = slope.mean(dim=(2, 3), keepdim=True)
+    cam = (weights * held[0]).sum(1)[0].detach()
+    return np.asarray(cam.cpu().double().numpy())
+
+
+def _set_up() -> tuple[Any, Any, Any, Any]:
+    import torch
+    from torchvision.models import resnet50
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = resnet50(weights=None).eval().to(device)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    image = torch.rand(3, SIDE, SIDE, device=device)
+    return network, image, grad_cam(network, image), device
+
+
+def _scorer(network: Any) -> Callable[[Any], Any]:
+    return lambda batch: network(batch).softmax(dim=1)[:, 0]
+
+
+def _alternate(rounds: int, contenders: dict[str, Callable[[], None]]) -> dict[str, float]:
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, once in contenders.items():
+            started = time.perf_counter()
+            once()
+            found[name].append(time.perf_counter() - started)
+    return {name: round(median(seconds), 3) for name, seconds in found.items()}
