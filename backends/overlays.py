@@ -381,6 +381,14 @@ class ClusterBlock:
         Part of the pixels the network was set to read, 0 to 1.
     moved : float
         Part of the pixels that were read in another cluster than their best, which was full.
+    share : float
+        Weight of the attention in the score, 0 to 1.
+    attention, typical : float16 arrays of shape (rows, cols), optional
+        The two parts of the score: what attention says, and membership.
+    membership : float16 array of shape (rows / step, cols / step, clusters), optional
+        Membership in every cluster, of every ``membership_step``-th row and column; they add
+        up to 1, or to 0 where nothing was measured.
+    membership_step : int
     """
 
     cluster: Array
@@ -394,6 +402,32 @@ class ClusterBlock:
     temperature: float
     kept: float = 1.0
     moved: float = 0.0
+    share: float = 0.0
+    attention: Array | None = None
+    typical: Array | None = None
+    membership: Array | None = None
+    membership_step: int = 1
+
+    def memberships(self, row: int, col: int) -> NDArray[np.float32] | None:
+        """Return the memberships of a pixel, shape (clusters,): its own or, of a large scene,
+        those of the nearest pixel up and left; None where they were not kept."""
+        if self.membership is None:
+            return None
+        step = self.membership_step
+        return np.asarray(self.membership[row // step, col // step], np.float32)
+
+    def misfit(self, shape: tuple[int, int]) -> bool:
+        """Tell whether the maps are not all of a shape (rows, cols), or of wrong kinds."""
+        whole = (self.cluster, self.rank, self.sequence)
+        planes = [*whole, self.certainty, self.score, self.step]
+        planes += [a for a in (self.attention, self.typical) if a is not None]
+        fits = all(a.shape == shape for a in planes) and self.clusters > 0
+        fits = fits and all(np.issubdtype(a.dtype, np.unsignedinteger) for a in whole)
+        fits = fits and len(self.fusion) == 2 and int(self.cluster.max()) <= self.clusters
+        if self.membership is not None and self.membership_step > 0:
+            small = tuple(-(-side // self.membership_step) for side in shape)
+            fits = fits and self.membership.shape == (*small, self.clusters)
+        return not fits or self.membership_step < 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -408,22 +442,21 @@ class ClusterField(Overlay):
     blocks : tuple of ClusterBlock
     tiles : int
         In how many tiles the scene was read.
+    training : mapping of str to tuple of float
+        What the network said of itself in its training, an entry a step: losses of the
+        clusters, temperatures, weights, by name and block.
     """
 
     blocks: tuple[ClusterBlock, ...] = field(kw_only=True)
     tiles: int = field(default=1, kw_only=True)
+    training: Mapping[str, tuple[float, ...]] = field(default_factory=dict, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.blocks:
             raise BadInput(f"{self.title} holds no blocks.")
         for number, block in enumerate(self.blocks, 1):
             _need(block.cluster, 2, self.title)
-            whole = (block.cluster, block.rank, block.sequence)
-            arrays = (*whole, block.certainty, block.score, block.step)
-            fits = all(a.shape == self.shape for a in arrays) and block.clusters > 0
-            fits = fits and all(np.issubdtype(a.dtype, np.unsignedinteger) for a in whole)
-            fits = fits and len(block.fusion) == 2 and int(block.cluster.max()) <= block.clusters
-            if not fits:
+            if block.misfit(self.shape):
                 raise BadInput(f"{self.title}: the maps of block {number} do not fit each other.")
 
     @property
@@ -492,6 +525,17 @@ class GraphOverlay(Overlay):
             raise BadInput(f"{self.title}: points, lines and names do not fit each other.")
         if self.edges.size and (self.edges.min() < 0 or self.edges.max() >= count):
             raise BadInput(f"{self.title}: a line leads to a point that is not there.")
+
+
+def series_of(values: Any) -> dict[str, tuple[float, ...]]:
+    """Return named series of numbers from a file; what is no such thing is left out."""
+    if not isinstance(values, Mapping):
+        return {}
+    return {
+        str(name): tuple(float(v) for v in series)
+        for name, series in values.items()
+        if isinstance(series, (list, tuple)) and all(isinstance(v, (int, float)) for v in series)
+    }
 
 
 def _need(array: Array, dimensions: int, title: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
-from backends.io.writers.npz import CLUSTER_ARRAYS, take_array
+from backends.io.writers.npz import CLUSTER_ARRAYS, MORE_CLUSTER_ARRAYS, take_array
 from backends.jobs import Progress
 from backends.matrix_history import MatrixHistory
 from backends.overlays import (
@@ -156,15 +156,23 @@ def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
         blocks = [
             ClusterBlockRecord(
                 **{name: shelf.add(getattr(block, name)) for name in CLUSTER_ARRAYS},
+                **{
+                    name: shelf.add(array)
+                    for name in MORE_CLUSTER_ARRAYS
+                    if (array := getattr(block, name)) is not None
+                },
                 clusters=block.clusters,
                 fusion=list(block.fusion),
                 temperature=block.temperature,
                 kept=block.kept,
                 moved=block.moved,
+                share=block.share,
+                membership_step=block.membership_step,
             )
             for block in overlay.blocks
         ]
-        return ClusterFieldRecord(**common, blocks=blocks, tiles=overlay.tiles)
+        training = {name: list(values) for name, values in overlay.training.items()}
+        return ClusterFieldRecord(**common, blocks=blocks, tiles=overlay.tiles, training=training)
     if isinstance(overlay, Perimeters):
         return _perimeters_record(overlay, shelf, common)
     if isinstance(overlay, GraphOverlay):
@@ -232,15 +240,23 @@ def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
             blocks=tuple(
                 ClusterBlock(
                     **{name: box.take(getattr(b, name)) for name in CLUSTER_ARRAYS},
+                    **{
+                        name: box.take(array)
+                        for name in MORE_CLUSTER_ARRAYS
+                        if (array := getattr(b, name)) is not None
+                    },
                     clusters=b.clusters,
                     fusion=(b.fusion[0], b.fusion[1]),
                     temperature=b.temperature,
                     kept=b.kept,
                     moved=b.moved,
+                    share=b.share,
+                    membership_step=b.membership_step,
                 )
                 for b in record.blocks
             ),
             tiles=record.tiles,
+            training={name: tuple(values) for name, values in record.training.items()},
         )
     if isinstance(record, PerimetersRecord):
         outlines = _perimeters(record, box)

@@ -180,6 +180,11 @@ class ClusterBlockRecord(Record):
     temperature: float
     kept: float = 1.0
     moved: float = 0.0
+    share: float = 0.0
+    attention: ArrayName | None = None
+    typical: ArrayName | None = None
+    membership: ArrayName | None = None
+    membership_step: Annotated[int, Field(ge=1)] = 1
 
 
 class ClusterFieldRecord(OverlayBase):
@@ -188,6 +193,7 @@ class ClusterFieldRecord(OverlayBase):
     kind: Literal["ClusterField"] = "ClusterField"
     blocks: Annotated[list[ClusterBlockRecord], Field(min_length=1, max_length=4096)]
     tiles: Annotated[int, Field(ge=1)] = 1
+    training: dict[str, list[float]] = {}
 
 
 class PerimeterRecord(Record):

@@ -113,6 +113,11 @@ class CssMamba(PixelNetwork):
         self.head_out = nn.Linear(2 * settings.width, classes)
         self._losses: list[Tensor] = []
 
+    @property
+    def cluster_counts(self) -> tuple[int, ...]:
+        """Clusters of each block."""
+        return tuple(len(block.spatial.clusters.centres) for block in self.blocks)
+
     def forward(
         self,
         spectra: Tensor,
@@ -143,10 +148,13 @@ class CssMamba(PixelNetwork):
             poll()
             if record:
                 heat = float(block.spatial.clusters.temperature.detach())
-                kept = self.settings.kept
-                records.append(BlockRecord(**seen, temperature=heat, kept=kept, valid=valid))
+                facts = {"share": float(seen.pop("share").detach()), "kept": self.settings.kept}
+                records.append(BlockRecord(**seen, **facts, temperature=heat, valid=valid))
         self._losses = [loss.detach() for loss in losses]
-        self.extra_loss = self.settings.cluster_weight * torch.stack(losses).mean()
+        together = torch.stack(losses)
+        # Variant a adds up its blocks, as in its source.
+        total = together.sum() if self.settings.variant == "a" else together.mean()
+        self.extra_loss = self.settings.cluster_weight * total
         logits = self.head_out(functional.silu(self.head_norm(self.head_in(x))))
         if self.front is not None:
             spectral = self.front.logits(read[-1])

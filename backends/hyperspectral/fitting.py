@@ -99,6 +99,8 @@ def fit_classifier(
         "seed": split.seed,
         "settings": dict(said),
     }
+    if curve is not None and curve.series:
+        facts["series"] = {k: [float(f"{x:.6g}") for x in v] for k, v in curve.series.items()}
     checkpoint = Checkpoint(
         model_id,
         arrays,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backends.hyperspectral.checkpoints import Checkpoint
 from backends.hyperspectral.normalise import match_bands
 from backends.jobs import Progress
-from backends.overlays import ClassMap, Overlay, Provenance
+from backends.overlays import ClassMap, ClusterField, Overlay, Provenance, series_of
 from backends.registry import is_network
 from backends.scene import Scene
 
@@ -126,6 +126,10 @@ def _map_network(
     )
     classes = _class_map(scene, checkpoint, found.classes, found.confidence, made, title)
     inside = found.inside.overlays(scene, made, checkpoint.model_id, checkpoint.settings)
+    series = series_of(checkpoint.facts.get("series"))
+    inside = tuple(
+        replace(o, training=series) if isinstance(o, ClusterField) else o for o in inside
+    )
     note = str(checkpoint.settings.get("groups", {}).get("note", ""))
     return Mapped((classes, *inside), (*found.inside.notes(), *((note,) if note else ())))
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.hyperspectral.cluster_records import ClusterRecords
 from backends.hyperspectral.networks import PixelNetwork
 from backends.overlays import (
-    ClusterBlock,
-    ClusterField,
     MatrixEntry,
     MatrixField,
     Overlay,
@@ -49,12 +48,12 @@ def collector_of(network: PixelNetwork, shape: tuple[int, int]) -> Collector:
     from backends.hyperspectral.es_mhc import EsMhc
 
     if isinstance(network, EsMhc):
-        layers = len(network.layers)
-        partitions = layers if network.settings.cluster_source == "lcm" else 0
-        return MatrixRecords(shape, len(network.group_index), 2 * layers, partitions)
+        layers = network.layers
+        partitions = [len(y.clusters.centres) for y in layers if y.clusters is not None]
+        return MatrixRecords(shape, len(network.group_index), 2 * len(layers), partitions)
     if not isinstance(network, CssMamba):
         return NoRecords()
-    return ClusterRecords(shape, len(network.blocks))
+    return ClusterRecords(shape, network.cluster_counts)
 
 
 class NoRecords:
@@ -83,12 +82,12 @@ class MatrixRecords:
     ----------
     shape : (rows, cols)
     streams, sites : int
-    partitions : int
-        Layers whose lists are a partition of the pixels.
+    partitions : sequence of int
+        Lists of each layer whose lists are a partition of the pixels.
     """
 
     def __init__(
-        self, shape: tuple[int, int], streams: int, sites: int, partitions: int = 0
+        self, shape: tuple[int, int], streams: int, sites: int, partitions: Sequence[int] = ()
     ) -> None:
         self.step = 1
         while self._bytes(shape, streams, sites) > MATRIX_BYTES:
@@ -181,110 +180,3 @@ def deviations(record: Any, name: str) -> tuple[NDArray[np.float32], NDArray[np.
     static = getattr(record.static, name).detach().float().cpu().numpy()
     values = getattr(record.mixing, name).detach().float().cpu().numpy()
     return static, values - static
-
-
-class ClusterRecords:
-    """Cluster, certainty, order and step size of each pixel in each block of CSSMamba.
-
-    Where tiles overlap, the one whose middle is nearer counts. Clusters are those of the
-    network and mean the same in every tile; sequences belong to one tile each.
-    """
-
-    def __init__(self, shape: tuple[int, int], blocks: int) -> None:
-        whole = (blocks, *shape)
-        self._cluster = np.zeros(whole, np.uint16)
-        self._certain = np.full(whole, np.nan, np.float16)
-        self._rank = np.zeros(whole, np.uint16)
-        self._sequence = np.zeros(whole, np.uint32)
-        self._score = np.full(whole, np.nan, np.float16)
-        self._step = np.full(whole, np.nan, np.float16)
-        self._share = np.zeros(shape, np.float32)
-        self._sequences = [0] * blocks  # numbers given out so far
-        self._moved = np.zeros(blocks)
-        self._facts: list[tuple[int, tuple[float, float], float, float]] = []
-        self._tiles = 0
-
-    def add(self, window: Window, records: list[Any], share: NDArray[np.float32]) -> None:
-        """Take a tile; where tiles overlap, the one whose middle is nearer counts."""
-        at = window.slices
-        better = share > self._share[at]
-        self._share[at] = np.maximum(self._share[at], share)
-        self._facts = []
-        self._tiles += 1
-        for number, record in enumerate(records):
-            membership = record.membership.float()
-            own = membership.gather(1, record.hard[:, None])[:, 0]
-            there = np.ones(better.shape, bool)
-            if record.valid is not None:
-                there = record.valid.cpu().numpy().reshape(better.shape)
-            rank = record.rank.float().cpu().numpy().reshape(better.shape)
-            read = there & (rank >= 0)
-            sequence = record.sequence.cpu().numpy().reshape(better.shape) + 1
-            before = self._sequences[number]
-            self._sequences[number] = before + int(sequence.max())
-            moved = (own < membership.amax(1)).cpu().numpy().reshape(better.shape)
-            self._moved[number] += int((moved & there & better).sum())
-            cluster = record.hard.cpu().numpy().reshape(better.shape) + 1
-            for kept, values, where, other in (
-                (self._cluster, cluster, there, 0),
-                (self._certain, _plane(own, better), there, np.nan),
-                (self._rank, np.rint(np.maximum(rank, 0) * 65535), read, 0),
-                (self._sequence, sequence + before, read, 0),
-                (self._score, _plane(record.score, better), there, np.nan),
-                (self._step, _plane(record.step, better), read, np.nan),
-            ):
-                kept[number][at][better] = np.where(where, values, other)[better]
-            fusion = record.fusion.detach().float().cpu().numpy()
-            heat, kept_part = float(record.temperature), float(record.kept)
-            weights = (float(fusion[0]), float(fusion[1]))
-            self._facts.append((membership.shape[1], weights, heat, kept_part))
-
-    def blocks(self) -> tuple[ClusterBlock, ...]:
-        """Return what every block did."""
-        small = np.uint8 if all(count < 256 for count, *_ in self._facts) else np.uint16
-        return tuple(
-            ClusterBlock(
-                self._cluster[i].astype(small),
-                self._certain[i],
-                self._rank[i],
-                self._sequence[i],
-                self._score[i],
-                self._step[i],
-                clusters,
-                fusion,
-                temperature,
-                kept,
-                float(self._moved[i] / max(1, np.count_nonzero(self._cluster[i]))),
-            )
-            for i, (clusters, fusion, temperature, kept) in enumerate(self._facts)
-        )
-
-    def overlays(
-        self, scene: Scene, made: Provenance, model_id: str, plan: Mapping[str, Any]
-    ) -> tuple[Overlay, ...]:
-        """Return one overlay with the clusters, the order and the step size of every block."""
-        title = f"Clusters, {model_id}"
-        return (
-            ClusterField(title, scene.id, made, blocks=self.blocks(), tiles=max(1, self._tiles)),
-        )
-
-    def notes(self) -> tuple[str, ...]:
-        """Say how the two branches of each block are weighed, and what tiles do to the order."""
-        parts = [
-            f"block {i} spatial {fusion[0]:.2f}, spectral {fusion[1]:.2f}"
-            for i, (_, fusion, _, _) in enumerate(self._facts, 1)
-        ]
-        weights = f"Weights of the branches: {'; '.join(parts)}."
-        if self._tiles < 2:
-            return (weights,)
-        return (
-            weights,
-            f"The scene was read in {self._tiles} tiles: clusters are the same in all of them, "
-            "the order is that within each tile.",
-        )
-
-
-def _plane(values: Any, like: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return a tensor of one number a pixel as an array of (rows, cols)."""
-    found = values.detach().float().cpu().numpy()
-    return np.asarray(found, np.float32).reshape(like.shape)

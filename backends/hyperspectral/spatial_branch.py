@@ -273,7 +273,9 @@ class LearnedCentres(SpatialBranch):
     ) -> tuple[Tensor, Tensor]:
         order = sequences.members[0]
         whole = self.settings.kept == 1
-        tokens = features[order] * score[order, None] if whole else features[order]
+        # A weight may become as large as the scene has pixels, and the scan then runs away.
+        weight = 2 * score / (1 + score)
+        tokens = features[order] * weight[order, None] if whole else features[order]
         steps: list[Tensor] = []
         through = self.taps(tokens.t()[None])[:, :, : len(order)].transpose(1, 2)
         read = self.back(self.scan(functional.silu(through), steps))[0]

@@ -16,7 +16,12 @@ import numpy as np
 
 from backends.errors import BadInput, ClearbandError
 from backends.io.readers import open_scene
-from backends.io.writers.npz import CLUSTER_ARRAYS, open_archive, take_array
+from backends.io.writers.npz import (
+    CLUSTER_ARRAYS,
+    MORE_CLUSTER_ARRAYS,
+    open_archive,
+    take_array,
+)
 from backends.io.writers.tags import PREFIX
 from backends.jobs import Progress
 from backends.matrix_analysis import in_order
@@ -32,6 +37,7 @@ from backends.overlays import (
     Provenance,
     ScoreMap,
     StreamWeights,
+    series_of,
 )
 from backends.scene import Scene
 
@@ -160,7 +166,9 @@ def _clusters(
     while f"block{len(blocks) + 1}_cluster" in members:
         head = f"block{len(blocks) + 1}_"
         facts = take(f"{head}facts")
-        if facts.shape != (6,) or not np.isfinite(facts).all() or not 0 < facts[0] < 65_536:
+        # Six where the parts of the score were not kept yet.
+        known = facts.shape in ((6,), (8,)) and bool(np.isfinite(facts).all())
+        if not known or not 0 < facts[0] < 65_536:
             raise BadInput(f"{path.name} holds no clusters of Clearband's.", subject=path)
         blocks.append(
             ClusterBlock(
@@ -170,20 +178,28 @@ def _clusters(
                 temperature=float(facts[3]),
                 kept=float(facts[4]),
                 moved=float(facts[5]),
+                share=float(facts[6]) if facts.size > 6 else 0.0,
+                membership_step=int(facts[7]) if facts.size > 6 else 1,
+                **{
+                    name: take(head + name)
+                    for name in MORE_CLUSTER_ARRAYS
+                    if head + name in members
+                },
             )
         )
     if place.shape != (4,) or tiles.shape != (1,):
         raise BadInput(f"{path.name} holds no clusters of Clearband's.", subject=path)
-    known = _json(about[0] if about else "", path)
-    made_by = _from(known.get("provenance"))
+    said = _json(about[0] if about else "", path)
+    made_by = _from(said.get("provenance"))
     scene = _scene_of(made_by, blocks[0].cluster.shape[:2], None)
     field = ClusterField(
-        str(known.get("title", path.stem)),
+        str(said.get("title", path.stem)),
         scene.id,
         made_by,
         placement=Placement(*(float(v) for v in place)),
         blocks=tuple(blocks),
         tiles=int(tiles[0]),
+        training=series_of(said.get("training")),
     )
     return scene, field
 

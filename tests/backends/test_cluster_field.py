@@ -39,7 +39,14 @@ def a_block(kept: float = 1.0) -> ClusterBlock:
         mine = np.flatnonzero(cluster.ravel() == k)
         rank.ravel()[mine] = np.rint(np.linspace(0, 65535, len(mine)))
     half = np.linspace(0, 1, ROWS * COLS).reshape(ROWS, COLS).astype(np.float16)
-    return ClusterBlock(cluster, half, rank, sequence, -half, half / 10, 3, (0.3, 0.7), 0.2, kept)
+    made = ClusterBlock(cluster, half, rank, sequence, -half, half / 10, 3, (0.3, 0.7), 0.2, kept)
+    if kept == 1:
+        return made  # as in files from before these were kept
+    membership = np.full((ROWS // 2, COLS // 2, 3), 0.25, np.float16)
+    membership[..., 1] = 0.5
+    return replace(
+        made, share=0.6, attention=half, typical=half * 2, membership=membership, membership_step=2
+    )
 
 
 @pytest.fixture
@@ -51,7 +58,10 @@ def scene() -> Scene:
 @pytest.fixture
 def field(scene: Scene) -> ClusterField:
     made = Provenance("css_mamba")
-    return ClusterField("Clusters", scene.id, made, blocks=(a_block(), a_block(0.5)), tiles=2)
+    return ClusterField(
+        "Clusters", scene.id, made, blocks=(a_block(), a_block(0.5)), tiles=2,
+        training={"temperature, block 1": (0.1, 0.2)},
+    )  # fmt: skip
 
 
 def test_what_does_not_fit_is_refused(field: ClusterField) -> None:
@@ -64,6 +74,9 @@ def test_what_does_not_fit_is_refused(field: ClusterField) -> None:
         {"clusters": 1},
         {"clusters": 0},
         {"fusion": (1.0,)},
+        {"attention": block.score[:2]},
+        {"membership": np.zeros((ROWS, COLS, 2), np.float16)},
+        {"membership": np.zeros((ROWS, COLS, 3), np.float16), "membership_step": 0},
     ):
         with pytest.raises(BadInput, match="block 2 do not fit"):
             replace(field, blocks=(block, replace(block, **wrong)))
@@ -122,9 +135,17 @@ def test_sessions_keep_it(field: ClusterField) -> None:
         back = overlay_of(type(record).model_validate_json(text), ArrayBox(archive, 1 << 20))
     assert isinstance(back, ClusterField)
     assert (back.id, back.title, back.tiles) == (field.id, field.title, 2)
+    assert back.training == field.training
     for one, two in zip(field.blocks, back.blocks, strict=True):
         for name in ClusterBlock.__dataclass_fields__:
             np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+def test_memberships_of_a_pixel(field: ClusterField) -> None:
+    one, two = field.blocks
+    assert one.memberships(3, 3) is None
+    np.testing.assert_array_equal(two.memberships(5, 7), [0.25, 0.5, 0.25])
+    assert two.memberships(5, 7).dtype == np.float32
 
 
 def test_exports(field: ClusterField, scene: Scene, tmp_path: Path) -> None:
@@ -133,13 +154,13 @@ def test_exports(field: ClusterField, scene: Scene, tmp_path: Path) -> None:
     assert [f.id for f in formats_for("layer", field)] == ["npz", "geotiff"]
     path = export(field, tmp_path / "clusters.tif", scene=scene)
     with rasterio.open(path) as file:
-        assert file.count == 12
+        assert file.count == 14
         assert file.descriptions[0] == "block 1: cluster"
         np.testing.assert_array_equal(file.read(1), field.blocks[0].cluster)
         np.testing.assert_allclose(file.read(12), field.blocks[1].step.astype(np.float32))
         assert file.tags(12)["MAP"] == "step"
     with np.load(export(field, tmp_path / "clusters.npz", scene=scene)) as arrays:
         np.testing.assert_array_equal(arrays["block2_rank"], field.blocks[1].rank)
-        np.testing.assert_allclose(arrays["block2_facts"], [3, 0.3, 0.7, 0.2, 0.5, 0])
+        np.testing.assert_allclose(arrays["block2_facts"], [3, 0.3, 0.7, 0.2, 0.5, 0, 0.6, 2])
     with pytest.raises(WrongUse, match="no format for this"):
         export(field, tmp_path / "clusters.png", "png", scene=scene)

@@ -228,7 +228,8 @@ def _planes(overlay: Overlay) -> Iterator[_Plane]:
                     yield _Plane(title, _rows_of(kept.deviation[:, :, i], base), tags)
     elif isinstance(overlay, ClusterField):
         for number, block in enumerate(overlay.blocks, 1):
-            for name in ("cluster", "certainty", "rank", "sequence", "score", "step"):
+            parts = [n for n in ("attention", "typical") if getattr(block, n) is not None]
+            for name in ("cluster", "certainty", "rank", "sequence", "score", "step", *parts):
                 tags = {"BLOCK": str(number), "MAP": name}
                 yield _Plane(f"block {number}: {name}", _rows_of(getattr(block, name)), tags)
 

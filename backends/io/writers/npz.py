@@ -29,6 +29,8 @@ from backends.overlays import ClusterField, MatrixField
 PIECE_BYTES = 4 << 20
 # What `backends.overlays.ClusterBlock` holds a pixel.
 CLUSTER_ARRAYS = ("cluster", "certainty", "rank", "sequence", "score", "step")
+# … and what older ones do not hold.
+MORE_CLUSTER_ARRAYS = ("attention", "typical", "membership")
 # Whole numbers and floats; never objects or records. Texts only where asked for.
 _KINDS = "uif"
 _HEADER = re.compile(
@@ -91,9 +93,10 @@ def write_clusters(
 
     Keys, for block ``b`` from 1: ``block{b}_`` with ``cluster`` (from 1; 0 no data),
     ``certainty``, ``rank`` (0 first to 65535 last of its sequence), ``sequence`` (from 1; 0
-    not read), ``score``, ``step``, all (rows, cols), and ``facts`` (clusters, weight of the
-    spatial and of the spectral branch, temperature, part kept, part moved); ``tiles``;
-    ``placement``; ``about`` (JSON: title, provenance).
+    not read), ``score`` and its parts ``attention`` and ``typical``, ``step``, all (rows,
+    cols), ``membership`` (rows / n, cols / n, clusters), and ``facts`` (clusters, weight of the
+    spatial and of the spectral branch, temperature, part kept, part moved, weight of the
+    attention, n); ``tiles``; ``placement``; ``about`` (JSON: title, provenance, training).
 
     Raises
     ------
@@ -102,6 +105,7 @@ def write_clusters(
     """
     place = overlay.placement
     about = {"title": overlay.title, "provenance": json.loads(provenance_json(overlay.provenance))}
+    about["training"] = {name: list(values) for name, values in overlay.training.items()}
     arrays: dict[str, NDArray[Any]] = {
         "tiles": np.array([overlay.tiles]),
         "placement": np.array([place.row, place.col, place.row_step, place.col_step]),
@@ -110,7 +114,11 @@ def write_clusters(
     for number, block in enumerate(overlay.blocks, 1):
         for name in CLUSTER_ARRAYS:
             arrays[f"block{number}_{name}"] = getattr(block, name)
-        facts = (block.clusters, *block.fusion, block.temperature, block.kept, block.moved)
+        for name in MORE_CLUSTER_ARRAYS:
+            if getattr(block, name) is not None:
+                arrays[f"block{number}_{name}"] = getattr(block, name)
+        shares = (block.kept, block.moved, block.share)
+        facts = (block.clusters, *block.fusion, block.temperature, *shares, block.membership_step)
         arrays[f"block{number}_facts"] = np.array(facts, np.float64)
     write_arrays(arrays, path, progress=progress)
     return Path(path)

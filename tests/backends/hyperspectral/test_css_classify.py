@@ -14,6 +14,7 @@ from backends.hyperspectral.classify import classify
 from backends.hyperspectral.mapping import map_scene
 from backends.io import open_scene
 from backends.io.labels import open_labels
+from backends.io.writers.npz import CLUSTER_ARRAYS, MORE_CLUSTER_ARRAYS
 from backends.overlays import ClassMap, ClusterField, Provenance
 from backends.simulate import demo_scene
 
@@ -48,6 +49,14 @@ def test_it_learns_and_shows_its_inside(made: Any) -> None:
         assert block.step.min() > 0
         assert sum(block.fusion) == pytest.approx(1)
         assert 0.02 <= block.temperature <= 1
+        # all memberships are kept, and the one it was read in is among them
+        assert block.membership.shape == (*field.shape, block.clusters)
+        np.testing.assert_allclose(block.membership.astype(float).sum(axis=2), 1, atol=0.01)
+        own = np.take_along_axis(block.membership, block.cluster[..., None].astype(int) - 1, 2)
+        np.testing.assert_array_equal(own[..., 0], block.certainty)
+        parts = block.share * block.attention.astype(float)
+        parts += (1 - block.share) * block.typical.astype(float)
+        np.testing.assert_allclose(parts, block.score.astype(float), atol=0.02)
         # a sequence lies in one cluster, and its ranks rise with the score
         for number in np.unique(block.sequence)[:6]:
             mine = block.sequence == number
@@ -135,6 +144,27 @@ def test_tiles_share_clusters_not_sequences(made: Any) -> None:
     assert not set(np.unique(top)) & set(np.unique(bottom))
 
 
+def test_memberships_of_a_large_scene_are_kept_sparsely(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from backends.hyperspectral import cluster_records
+    from backends.hyperspectral.mapping import network_of
+    from backends.hyperspectral.prediction import predict_scene
+
+    scene, _labels, result = made
+    whole = result.overlays[1].blocks
+    monkeypatch.setattr(cluster_records, "MEMBERSHIP_BYTES", 64 * 64 * 2 * 2)
+    stretch = result.checkpoint.stretch
+    found = predict_scene(network_of(result.checkpoint), scene, stretch, stretch.bands)
+    blocks = found.inside.overlays(scene, Provenance("css_mamba"), "css_mamba", {})[0].blocks
+    step = blocks[0].membership_step
+    assert step > 1
+    assert sum(block.membership.nbytes for block in blocks) <= 64 * 64 * 2 * 2
+    for one, two in zip(whole, blocks, strict=True):
+        np.testing.assert_array_equal(one.membership[::step, ::step], two.membership)
+    assert any(f"every {step}th row" in note for note in found.inside.notes())
+
+
 def test_results_on_disk_hold_the_clusters(made: Any, tmp_path: Path) -> None:
     from backends.hyperspectral.results import write_results
     from backends.io.overlay_files import read_result
@@ -148,9 +178,12 @@ def test_results_on_disk_hold_the_clusters(made: Any, tmp_path: Path) -> None:
     before = result.overlays[1]
     assert field.title == before.title
     for one, two in zip(before.blocks, field.blocks, strict=True):
-        for name in ("cluster", "certainty", "rank", "sequence", "score", "step"):
+        for name in (*CLUSTER_ARRAYS, *MORE_CLUSTER_ARRAYS):
             np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
         assert (one.fusion, one.kept, one.moved) == (two.fusion, two.kept, two.moved)
+        assert one.share == two.share
+    assert set(before.training) == set(result.curve.series)
+    assert field.training == before.training
 
 
 def test_same_seed_same_map(made: Any) -> None:

@@ -105,6 +105,19 @@ def test_a_reads_the_best_first_in_one_sequence() -> None:
     assert record.score[read].min() >= record.score[~read].max()
 
 
+def test_a_weight_as_large_as_the_scene_does_no_harm() -> None:
+    made = network(variant="a", selection="attention").train()
+    with torch.no_grad():
+        for block in made.blocks:
+            block.spatial.query.weight.mul_(300)  # one pixel gets all the attention
+    spectra = spectra_of(400)
+    logits, records = made(spectra, record=True)
+    assert records[0].attention.max() > 100
+    logits.square().mean().backward()
+    assert logits.abs().max() < 100
+    assert made.embed.weight.grad.isfinite().all()
+
+
 def test_a_by_clusters_reads_as_many_of_each() -> None:
     made = network(kept=0.5, variant="a", selection="cluster", clusters=4).eval()
     with torch.no_grad():
