@@ -46,6 +46,9 @@ class InputSpec:
         Both sides must be a multiple of it (a transformer's patch).
     clip : (low, high) or None
         Limits after the stretch to 0..1, for networks that were trained with them.
+    band_numbers, wavelength_nm : tuples, one entry a band
+        Which bands of a scene it reads, for networks that were trained on certain ones;
+        empty otherwise.
     """
 
     size: tuple[int, int] | None = (224, 224)
@@ -58,6 +61,8 @@ class InputSpec:
     fixed: bool = False
     multiple: int = 1
     clip: tuple[float, float] | None = None
+    band_numbers: tuple[int, ...] = ()
+    wavelength_nm: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +76,14 @@ class Prepared:
     geometry : Geometry
     notes : tuple of str
         What was done to the image that one should know.
+    wavelength_nm : tuple of float
+        Of the input's bands; empty where unknown.
     """
 
     tensor: Tensor
     geometry: Geometry
     notes: tuple[str, ...] = ()
+    wavelength_nm: tuple[float, ...] = ()
 
 
 def prepare(
@@ -121,7 +129,7 @@ def prepare(
     tensor = (tensor - mean) / std
     tensor = torch.nan_to_num(tensor, nan=0.0)
     shown, geometry = _placed(tensor, spec, fit, target)
-    return Prepared(shown, geometry, tuple(notes))
+    return Prepared(shown, geometry, tuple(notes), spec.wavelength_nm)
 
 
 def _bands(image: NDArray[Any], spec: InputSpec, notes: list[str]) -> NDArray[Any]:
