@@ -15,6 +15,7 @@ COMMANDS = (
     "models",
     "classify",
     "whitebox",
+    "finetune",
     "export",
     "tour",
     "doctor",

@@ -47,6 +47,7 @@ _MODULES = {
     "classify": "app.cli.classify",
     "export": "app.cli.export",
     "whitebox": "app.cli.whitebox",
+    "finetune": "app.cli.finetune",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",
     "replay": "app.cli.replay",
