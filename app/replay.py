@@ -9,9 +9,9 @@ from backends.errors import BadInput, Cancelled, ClearbandError, WrongUse
 from backends.jobs import Progress
 from backends.runlog import LogLine, parse_log
 
-_NAMES_FILES = ("--out", "--labels", "--checkpoint")
+_NAMES_FILES = ("--out", "--labels", "--checkpoint", "--weights")
 # What makes files or tells facts; the window and the replay itself are not for a log.
-ALLOWED = ("info", "models", "classify", "whitebox", "export", "doctor")
+ALLOWED = ("info", "models", "classify", "whitebox", "finetune", "export", "doctor")
 
 
 def replay(path: Path, out: Path | None = None, progress: Progress | None = None) -> list[LogLine]:

@@ -28,13 +28,14 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "scan": ("clusters read by the scan against the raster order", "app.bench.scan"),
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "trust": ("a trust card against the forwards it needs", "app.bench.trust_card"),
+    "finetune": ("classifiers taught on lung CT slices (CLEARBAND_DATA)", "app.bench.finetune"),
     "accuracy": ("the models on real scenes (needs CLEARBAND_DATA)", "app.bench.accuracy"),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
 }
 
 
 # Need real data, or take long: only when named.
-ON_REQUEST = ("scan", "trust", "hsi", "accuracy", "mhc")
+ON_REQUEST = ("scan", "trust", "hsi", "finetune", "accuracy", "mhc")
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,19 @@ def bench(
         typer.Option("--protocol", help="hsi: default P30 and the scene's separate one."),
     ] = None,
     model: Annotated[
-        list[str] | None, typer.Option("--model", help="hsi: default all models.")
+        list[str] | None, typer.Option("--model", help="hsi, finetune: default all models.")
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", help="hsi: how many.")] = 5,
-    first_seed: Annotated[int, typer.Option("--first-seed", help="hsi: the first.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="hsi: auto, cpu or cuda.")] = "auto",
+    seeds: Annotated[int | None, typer.Option("--seeds", help="hsi, finetune: how many.")] = None,
+    first_seed: Annotated[int, typer.Option("--first-seed", help="hsi, finetune: the first.")] = 0,
+    device: Annotated[
+        str, typer.Option("--device", help="hsi, finetune: auto, cpu or cuda.")
+    ] = "auto",
     setting: Annotated[
-        list[str] | None, typer.Option("--set", help="hsi: name=value, a setting of the model.")
+        list[str] | None,
+        typer.Option("--set", help="hsi, finetune: name=value, a setting of the model."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="hsi: keep the runs that --out has.")
+        bool, typer.Option("--resume", help="hsi, finetune: keep the runs that --out has.")
     ] = False,
 ) -> None:
     """Measure; ratios to the peer carry over to other machines, seconds do not."""
@@ -62,13 +65,26 @@ def bench(
             scene,
             models=model or (),
             protocols=protocol or (),
-            seeds=range(first_seed, first_seed + seeds),
+            seeds=range(first_seed, first_seed + (seeds or 5)),
             device=device,
             settings=pairs(setting, "--set"),
             out=out,
             resume=resume,
         )
         emit(made, as_json=as_json, text=rows(made))
+        return
+    if names == ["finetune"]:
+        from app.bench import finetune
+
+        made = finetune.tabulate(
+            models=model or (),
+            seeds=None if seeds is None else range(first_seed, first_seed + seeds),
+            device=device,
+            settings=pairs(setting, "--set"),
+            out=out,
+            resume=resume,
+        )
+        emit(made, as_json=as_json, text=finetune.text(made))
         return
     found = run(names or [], rounds=rounds, size_gb=size_gb)
     words = ["clearband bench", *(names or []), f"--rounds {rounds}", f"--gb {size_gb:g}"]

@@ -16,14 +16,20 @@ def models(
     model_id: Annotated[str | None, typer.Argument(help="Show one card in full.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the models and what they are, or show one card."""
+    """List the models and what they are, with the networks taught here, or show one card."""
+    from backends.learning.trained_networks import trained_networks
+
     if model_id is not None:
         found = card(model_id)
         emit(found.to_dict(), as_json=as_json, text=_card_text(found))
         return
     every = cards()
     lines = {c.id: f"{c.title} – {c.summary} {_state(c)}" for c in every}
-    emit([c.to_dict() for c in every], as_json=as_json, text=table(lines))
+    taught = trained_networks()
+    lines |= {str(network.path): network.line for network in taught}
+    values = [c.to_dict() for c in every]
+    values += [{"path": str(network.path), **network.card} for network in taught]
+    emit(values, as_json=as_json, text=table(lines))
 
 
 def _state(found: ModelCard) -> str:

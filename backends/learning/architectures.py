@@ -222,6 +222,21 @@ def start_from(network: nn.Module, kind: Architecture, path: Path) -> tuple[str,
     return tuple(notes)
 
 
+def norms_are_folded(network: nn.Module) -> bool:
+    """Tell whether batch norms do nothing: published so, their work is in the weights.
+
+    Statistics of a batch would then undo what the weights know. Of a network with random
+    weights it says nothing.
+    """
+    norms = [part for part in network.modules() if isinstance(part, nn.BatchNorm2d)]
+    means = [part.running_mean for part in norms if part.running_mean is not None]
+    spread = [part.running_var for part in norms if part.running_var is not None]
+    return bool(norms) and all(
+        bool((mean == 0).all()) and bool((variance - 1).abs().max() < 1e-3)
+        for mean, variance in zip(means, spread, strict=True)
+    )
+
+
 def adapt_first_layer(weight: Tensor, bands: int) -> Tensor:
     """Return the weights of a first layer for another number of bands.
 

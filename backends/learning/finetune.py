@@ -31,13 +31,14 @@ from backends.learning.trained_networks import (
     save_network,
 )
 from backends.learning.training_checkpoint import forget_state, load_state, save_state
+from backends.learning.training_plan import ImageCurve, TrainingPlan
 from backends.overlays import software_versions
 
 if TYPE_CHECKING:
     from torch import nn
 
     from backends.learning.architectures import Architecture
-    from backends.learning.image_training import ImageCurve, TaughtImages, TrainingPlan
+    from backends.learning.image_training import TaughtImages
     from backends.learning.network_cost import NetworkCost
 
 
@@ -81,10 +82,8 @@ class FinetuneSettings:
         WrongUse
             A setting that does not exist or makes no sense.
         """
-        from backends.learning.image_training import TrainingPlan
-
         # Weights that know images already are moved less, their last layer faster.
-        usual = {"learning_rate": 1e-3, "body_rate": 0.3} if self.weights else {}
+        usual = {"learning_rate": 1e-3, "body_rate": 0.1} if self.weights else {}
         wanted = {**usual, **self.training, "seed": self.seed}
         for name, value in wanted.items():
             if name not in TrainingPlan.__dataclass_fields__:
@@ -293,7 +292,7 @@ class _Teaching:
         return replace(found, files=files)
 
     def _build(self) -> nn.Module:
-        from backends.learning.architectures import build_network, start_from
+        from backends.learning.architectures import build_network, norms_are_folded, start_from
 
         settings, data = self.settings, self.data
         network = build_network(
@@ -302,6 +301,9 @@ class _Teaching:
         if settings.weights:
             path = Path(settings.weights).expanduser()
             self.notes += start_from(network, self.kind, path)
+            if norms_are_folded(network):
+                self.plan = replace(self.plan, fixed_norms=True)
+                self.notes.append("The weights hold the batch norms, which stay as they are.")
         return network
 
     def _given(self, network: nn.Module) -> TaughtImages:

@@ -11,9 +11,9 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,126 +22,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from backends.errors import BadInput, WrongUse
+from backends.errors import BadInput
 from backends.jobs import Progress
 from backends.learning.augment import Augmentation, augment
 from backends.learning.image_metrics import ImageMetrics, image_metrics
 from backends.learning.image_reading import BandScale, ImageReader
-
-SCOPES = ("full", "late", "head")
-BALANCE = ("weights", "sampling", "none")
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    epochs : int
-    batch : int
-        Images a step, about: an epoch is cut into batches of even size.
-    learning_rate : float
-        Highest, after the warm-up; then a cosine down to 1 % of it.
-    body_rate : float
-        Factor on it for everything but the last layer.
-    weight_decay : float
-        AdamW's; not on biases and norms.
-    warm_up : float
-        Epochs.
-    scope : str
-        ``"full"`` trains everything, ``"late"`` the later half of the layers and the last one,
-        ``"head"`` the last layer only (linear probe). What is not trained is frozen with its
-        running statistics.
-    balance : str
-        ``"weights"`` weighs classes by the inverse of their number, ``"sampling"`` draws them
-        equally often, ``"none"``.
-    label_smoothing : float
-    patience : int
-        Epochs without a better validation macro F1 after which it ends; 0 = never.
-    mixed : bool
-        Half precision on CUDA.
-    seed : int
-    """
-
-    epochs: int = 30
-    batch: int = 32
-    learning_rate: float = 1e-3
-    body_rate: float = 1.0
-    weight_decay: float = 1e-4
-    warm_up: float = 1.0
-    scope: str = "full"
-    balance: str = "weights"
-    label_smoothing: float = 0.05
-    patience: int = 6
-    mixed: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.scope not in SCOPES:
-            raise WrongUse(f"What is trained is one of: {', '.join(SCOPES)}.")
-        if self.balance not in BALANCE:
-            raise WrongUse(f"Classes are balanced by one of: {', '.join(BALANCE)}.")
-        if self.epochs < 1 or self.batch < 2 or self.patience < 0:
-            raise WrongUse("A training needs at least one epoch and two images a step.")
-        if not (0 < self.learning_rate < 10 and 0 <= self.body_rate <= 10):
-            raise WrongUse("That learning rate makes no sense.", way_out="Try 0.001.")
-        if not (0 <= self.label_smoothing < 1 and self.weight_decay >= 0 and self.warm_up >= 0):
-            raise WrongUse("Smoothing lies between 0 and 1; decay and warm-up are not negative.")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """One epoch, looked back on. Accuracy and F1 0 to 1; None without validation images."""
-
-    epoch: int
-    loss: float
-    accuracy: float
-    learning_rate: float
-    seconds: float
-    val_loss: float | None = None
-    val_accuracy: float | None = None
-    val_macro_f1: float | None = None
-
-
-@dataclass(frozen=True)
-class ImageCurve:
-    """How a training went so far; handed over as a partial result.
-
-    Attributes
-    ----------
-    epochs : int
-        Planned.
-    steps_per_epoch : int
-    loss : tuple of float
-        Of every step.
-    done : tuple of EpochFigures
-    best_epoch : int
-        Its state is kept; 0 before there is one.
-    ended : str
-        Why it ended before the plan; empty otherwise.
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    loss: tuple[float, ...] = ()
-    done: tuple[EpochFigures, ...] = ()
-    best_epoch: int = 0
-    ended: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return {
-            "epochs": self.epochs,
-            "steps_per_epoch": self.steps_per_epoch,
-            "best_epoch": self.best_epoch,
-            "ended": self.ended,
-            "done": [asdict(figures) for figures in self.done],
-        }
+from backends.learning.learning_layers import (
+    freeze,
+    parameter_groups,
+    set_training,
+    stoppable,
+)
+from backends.learning.training_plan import EpochFigures, ImageCurve, TrainingPlan, rate_factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +134,7 @@ def train_images(
     progress = progress or Progress()
     loop = _Loop(network, head, images, plan, device, progress)
     try:
-        with _stoppable(network, progress):
+        with stoppable(network, progress):
             return loop.run(state, keep, go_on)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -269,9 +161,9 @@ class _Loop:
         self.network, self.images, self.plan, self.device = network, images, plan, device
         self.progress = progress
         self.steps = max(1, math.ceil(images.train.size / plan.batch))
-        self.frozen = freeze(network, head, plan.scope)
+        self.frozen = freeze(network, head, plan.scope, fixed_norms=plan.fixed_norms)
         self.optimiser = torch.optim.AdamW(
-            _groups(network, head, plan), lr=plan.learning_rate, foreach=False
+            parameter_groups(network, head, plan), lr=plan.learning_rate, foreach=False
         )
         self.cuda = device.startswith("cuda")
         half = torch.float16
@@ -482,67 +374,6 @@ def predict_images(
     return np.concatenate(parts) if parts else np.empty((0, len(images.classes)))
 
 
-def freeze(network: nn.Module, head: str, scope: str) -> list[nn.Module]:
-    """Freeze what a scope leaves alone; return the layers that stay in evaluation mode.
-
-    Parameters
-    ----------
-    head : str
-        Name of the last layer; it is always trained.
-    scope : str
-        See `TrainingPlan`.
-    """
-    last = network.get_submodule(head)
-    kept = set(map(id, last.modules()))
-    layers = [
-        part for part in network.modules() if next(part.parameters(recurse=False), None) is not None
-    ]
-    layers = [part for part in layers if not any(True for _ in part.children())]
-    layers = [part for part in layers if id(part) not in kept]
-    count = {"full": 0, "late": len(layers) // 2, "head": len(layers)}[scope]
-    frozen = layers[:count]
-    learning = {id(p) for part in layers[count:] for p in part.parameters()}
-    learning |= {id(p) for p in last.parameters()}
-    for parameter in network.parameters():
-        # Parameters outside of layers (a transformer's positions) go with the first ones.
-        parameter.requires_grad_(scope == "full" or id(parameter) in learning)
-    return frozen
-
-
-def set_training(network: nn.Module, frozen: Sequence[nn.Module]) -> None:
-    """Put a network into training mode, but for its frozen layers.
-
-    Norms that are not trained must not follow the new images with their statistics either.
-    """
-    network.train()
-    for part in frozen:
-        part.eval()
-
-
-def rate_factor(step: int, steps: int, plan: TrainingPlan) -> float:
-    """Return the learning rate of a step in parts of the highest: warm-up, then a cosine."""
-    warm = round(plan.warm_up * steps)
-    if step < warm:
-        return (step + 1) / (warm + 1)
-    part = (step - warm) / max(1, plan.epochs * steps - warm)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, part)))
-
-
-def _groups(network: nn.Module, head: str, plan: TrainingPlan) -> list[dict[str, Any]]:
-    """Return AdamW's groups: body and last layer, with decay and without."""
-    last = {id(p) for p in network.get_submodule(head).parameters()}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for parameter in network.parameters():
-        if parameter.requires_grad:
-            part = 1.0 if id(parameter) in last else plan.body_rate
-            decay = plan.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((part, decay), []).append(parameter)
-    return [
-        {"params": found, "part": part, "weight_decay": decay}
-        for (part, decay), found in groups.items()
-    ]
-
-
 def _class_weights(images: TaughtImages, plan: TrainingPlan, device: str) -> Tensor | None:
     if plan.balance != "weights":
         return None
@@ -564,29 +395,3 @@ def _wait_for(answer: Future[NDArray[Any]], progress: Progress) -> NDArray[Any]:
 
 def _shallow(curve: ImageCurve) -> dict[str, Any]:
     return {name: getattr(curve, name) for name in ImageCurve.__dataclass_fields__}
-
-
-@contextlib.contextmanager
-def _stoppable(network: nn.Module, progress: Progress) -> Iterator[None]:
-    """Look for a stop within a step too: one of a large network takes longer than a second."""
-
-    def look(part: nn.Module, *_: object) -> None:
-        progress.check()
-
-    def look_back(part: nn.Module, given: object, output: object) -> None:
-        progress.check()
-        if isinstance(output, Tensor) and output.requires_grad:
-            output.register_hook(lambda gradient: progress.check())
-
-    layers = [
-        part
-        for part in network.modules()
-        if isinstance(part, nn.Conv2d | nn.Linear) and not any(True for _ in part.children())
-    ]
-    hooks = [part.register_forward_pre_hook(look) for part in layers]
-    hooks += [part.register_forward_hook(look_back) for part in layers]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.errors import BadInput
 from backends.io.writers.atomic import replacing
+from backends.learning.training_plan import EpochFigures, ImageCurve
 
 if TYPE_CHECKING:
     from backends.learning.image_training import TrainingState
@@ -64,7 +65,7 @@ def load_state(folder: Path, identity: str) -> TrainingState | None:
         return None
     from safetensors import SafetensorError, safe_open
 
-    from backends.learning.image_training import EpochFigures, ImageCurve, TrainingState
+    from backends.learning.image_training import TrainingState
 
     try:
         with safe_open(path, "pt") as file:

@@ -23,8 +23,9 @@ from backends.learning.architectures import (
 )
 from backends.learning.finetune import FinetuneSettings, finetune
 from backends.learning.grouping import GroupRule
-from backends.learning.image_training import TrainingPlan, freeze, rate_factor, set_training
+from backends.learning.learning_layers import freeze, set_training
 from backends.learning.trained_networks import open_network, read_card, trained_networks
+from backends.learning.training_plan import TrainingPlan, rate_factor
 
 MakeFolder = Callable[..., Path]
 QUICK = {"epochs": 4, "batch": 8, "patience": 0, "warm_up": 0.5}
