@@ -15,7 +15,6 @@ from backends.scene import Scene, Window
 Float = NDArray[np.float32]
 
 # Whole images: largest rectangle, what neighbours share, and what is held in memory.
-PART_PIXELS = 80_000
 PART_OVERLAP = 5
 KEPT_BYTES = 512 << 20
 
@@ -247,7 +246,7 @@ def _read_patches(
 class SceneParts:
     """A scene in the rectangles in which a network of whole images learns it.
 
-    One up to `PART_PIXELS`, else halves of halves that overlap by `PART_OVERLAP` pixels.
+    One up to ``most`` pixels, else halves of halves that overlap by `PART_OVERLAP` pixels.
 
     Parameters
     ----------
@@ -261,11 +260,11 @@ class SceneParts:
         stretch: BandStretch,
         bands: NDArray[np.int64],
         numbers: NDArray[np.int64],
-        most: int | None = None,
+        most: int,
     ) -> None:
         self._scene, self._stretch, self._bands = scene, stretch, bands
         self._numbers = numbers
-        self.windows = _parts(*scene.shape[:2], most or PART_PIXELS)
+        self.windows = _parts(*scene.shape[:2], most)
         self._kept: dict[int, Float] = {}
 
     def image(self, part: int) -> Float:

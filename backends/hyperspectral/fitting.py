@@ -170,7 +170,8 @@ def _fit_network(
     from backends.hyperspectral.whitening import local_covariance
 
     shape, left = _take(settings_of(model_id), settings)
-    training, left = _take(TrainingSettings, {**training_of(model_id), **left})
+    recipe = training_of(model_id, split.train.size, target.size)
+    training, left = _take(TrainingSettings, {**recipe, **left})
     if left:
         raise WrongUse(f"There is no setting called {next(iter(left))}.")
     rng = np.random.default_rng(split.seed)
@@ -215,7 +216,9 @@ def _fit_network(
                 shown,
                 at["train"],
                 at["val"],
-                SceneParts(scene, stretch, stretch.bands, index) if network.whole_image else None,
+                SceneParts(scene, stretch, stretch.bands, index, shape.part_pixels)
+                if network.whole_image
+                else None,
             ),
             training,
             seed=split.seed,

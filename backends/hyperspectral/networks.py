@@ -170,10 +170,18 @@ def settings_of(model_id: str) -> Any:
     raise WrongUse(f"There is no network called {model_id}.")
 
 
-def training_of(model_id: str) -> Mapping[str, Any]:
-    """Return the training settings in which a network differs from the others."""
+def training_of(model_id: str, pixels: int, scene_pixels: int) -> Mapping[str, Any]:
+    """Return the training settings in which a network differs from the others.
+
+    Parameters
+    ----------
+    pixels : int
+        Training pixels; recipes that count passes over them are turned into steps.
+    scene_pixels : int
+    """
     if model_id in literature.NETWORKS:
-        return dict(literature.settings_of(model_id).training)
+        recipe: Mapping[str, Any] = literature.settings_of(model_id).recipe(pixels, scene_pixels)
+        return recipe
     return {}
 
 

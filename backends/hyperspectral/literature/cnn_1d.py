@@ -34,7 +34,7 @@ class Cnn1dSettings(LiteratureSettings):
         "hidden": (1, 4096),
     }
     training: ClassVar[Mapping[str, Any]] = {
-        "steps": 600,
+        "epochs": 300,
         "learning_rate": 3e-3,
         "pixels_per_step": 100,
         "validate_every": 50,

@@ -39,7 +39,7 @@ class Cnn3dSettings(LiteratureSettings):
         "wide": (1, 256),
     }
     training: ClassVar[Mapping[str, Any]] = {
-        "steps": 300,
+        "epochs": 150,
         "learning_rate": 1e-3,
         "weight_decay": 5e-4,
         "pixels_per_step": 100,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from backends.errors import WrongUse
 from backends.hyperspectral.networks import PixelNetwork, go_on
 
+# A training by epochs takes no more steps than these, however many labels there are.
+MOST_STEPS = 500
 # Of the spread of the first component; below it a component is noise and is not blown up.
 SMALLEST = 1e-4
 
@@ -27,13 +30,23 @@ class LiteratureSettings:
     limits : mapping of str to (low, high)
         What each setting may be.
     training : mapping
-        Training settings that differ from the common ones.
+        Training settings that differ from the common ones; ``epochs`` in the place of
+        ``steps`` where a published recipe counts passes over the training pixels.
     """
 
     context: ClassVar[int] = 1
     company: ClassVar[bool] = False
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
     training: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def recipe(cls, pixels: int, scene_pixels: int) -> dict[str, Any]:
+        """Return the training settings for a number of training pixels, and of the scene."""
+        out = dict(cls.training)
+        if "epochs" in out:
+            a_pass = math.ceil(max(1, pixels) / out["pixels_per_step"])
+            out["steps"] = min(MOST_STEPS, out.pop("epochs") * a_pass)
+        return out
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""

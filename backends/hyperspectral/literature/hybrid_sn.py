@@ -56,7 +56,7 @@ class HybridSettings(LiteratureSettings):
         "dropout": (0, 0.9),
     }
     training: ClassVar[Mapping[str, Any]] = {
-        "steps": 120,
+        "epochs": 30,
         "learning_rate": 1e-3,
         "pixels_per_step": 32,
         "validate_every": 20,

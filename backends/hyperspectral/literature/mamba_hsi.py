@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backends.errors import WrongUse
-from backends.hyperspectral.literature.common import LiteratureSettings, SceneNetwork
+from backends.hyperspectral.literature.common import MOST_STEPS, LiteratureSettings, SceneNetwork
 from backends.hyperspectral.selective_scan import Mamba
 
 HEAD = 128
@@ -31,12 +31,16 @@ class MambaHsiSettings(LiteratureSettings):
     ----------
     width, blocks, tokens, d_state : int
         ``width`` is divisible by 4 and by ``tokens``, the parts of a spectrum.
+    part_pixels : int
+        Larger scenes are learnt in overlapping parts of at most about this many pixels, one
+        a step: a step then takes the same time and memory on a scene of any size.
     """
 
     width: int = 64
     blocks: int = 3
     tokens: int = 4
     d_state: int = 16
+    part_pixels: int = 20_000
 
     whole_image: ClassVar[bool] = True
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -44,6 +48,7 @@ class MambaHsiSettings(LiteratureSettings):
         "blocks": (1, 8),
         "tokens": (1, 64),
         "d_state": (1, 256),
+        "part_pixels": (1024, 10_000_000),
     }
     training: ClassVar[Mapping[str, Any]] = {
         "steps": 100,
@@ -52,6 +57,14 @@ class MambaHsiSettings(LiteratureSettings):
         "brightness": 0.0,
         "noise": 0.0,
     }
+
+    @classmethod
+    def recipe(cls, pixels: int, scene_pixels: int) -> dict[str, Any]:
+        """Return the training settings; a scene in many parts takes more steps, not a pass each."""
+        out = super().recipe(pixels, scene_pixels)
+        parts = math.ceil(scene_pixels / cls.part_pixels)
+        out["steps"] = min(MOST_STEPS, round(out["steps"] * math.sqrt(parts)))
+        return out
 
 
 class Scan(nn.Module):

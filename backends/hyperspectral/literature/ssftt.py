@@ -57,7 +57,7 @@ class SsfttSettings(LiteratureSettings):
         "dropout": (0, 0.9),
     }
     training: ClassVar[Mapping[str, Any]] = {
-        "steps": 200,
+        "epochs": 100,
         "learning_rate": 1e-3,
         "pixels_per_step": 64,
         "validate_every": 20,

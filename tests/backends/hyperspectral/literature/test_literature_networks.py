@@ -222,10 +222,20 @@ def test_a_large_scene_is_learnt_in_parts(scene_and_labels: Any) -> None:
     assert (seen == 2).sum() == shared * cols
 
 
-def test_mamba_hsi_trains_on_halves(scene_and_labels: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backends.hyperspectral.features.PART_PIXELS", 1300)
-    result = classify(*scene_and_labels, "mamba_hsi", settings=QUICK["mamba_hsi"])
+def test_mamba_hsi_trains_on_halves(scene_and_labels: Any) -> None:
+    settings = QUICK["mamba_hsi"] | {"part_pixels": 1300}
+    result = classify(*scene_and_labels, "mamba_hsi", settings=settings)
     assert result.metrics.overall_accuracy > 0.7
+
+
+def test_recipes_follow_the_labels_and_the_scene() -> None:
+    ssftt, mamba = (literature.settings_of(name) for name in ("ssftt", "mamba_hsi"))
+    assert ssftt.recipe(120, 4900)["steps"] == 200  # 100 passes of two steps
+    assert ssftt.recipe(270, 4900)["steps"] == 500
+    assert ssftt.recipe(5000, 4900)["steps"] == 500  # no more, however many labels
+    assert "epochs" not in ssftt.recipe(120, 4900)
+    assert mamba.recipe(120, 4900)["steps"] == 100
+    assert 300 < mamba.recipe(120, 610 * 340)["steps"] < 400  # eleven parts, one a step
 
 
 def test_settings_outside_their_limits_are_sentences(scene_and_labels: Any) -> None:
