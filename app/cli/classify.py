@@ -26,6 +26,25 @@ def classify_command(
     checkpoint: Annotated[
         Path | None, typer.Option("--checkpoint", help="Weights to use instead of training.")
     ] = None,
+    further: Annotated[
+        bool, typer.Option("--continue", help="Train the checkpoint further on the labels.")
+    ] = False,
+    statistics: Annotated[
+        str,
+        typer.Option(
+            "--statistics",
+            help="For weights from another scene: stretch values as there (training) or by "
+            "this scene's own percentiles (scene).",
+        ),
+    ] = "training",
+    both: Annotated[
+        bool | None,
+        typer.Option(
+            "--both/--no-both",
+            help="After a random split, train once more and measure on separate blocks; "
+            "default: where that takes less than half a minute.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="name=value, a setting of the model.")
@@ -41,22 +60,33 @@ def classify_command(
 ) -> None:
     """Make a class map and say how good it is.
 
-    Accuracy is measured on labelled pixels that were kept from the training.
+    Accuracy is measured on labelled pixels that were kept from the training. While a network
+    trains, Ctrl-Z pauses ('fg' goes on), Ctrl-\\ ends it and maps with what it has learnt.
     """
+    from backends.hyperspectral.apart import needs_it
     from backends.hyperspectral.classify import classify, write_results
+    from backends.hyperspectral.estimate import apart_seconds, is_quick
     from backends.io.labels import open_labels
 
     settings = pairs(setting, "--set")
 
-    def run(progress: Progress) -> tuple[Any, list[Path]]:
+    def run(progress: Progress) -> tuple[Any, list[Path], float | None]:
         with open_scene(scene_path, pairs(option, "--option")) as scene:
             given = None
             if labels is not None:
                 given = open_labels(labels, pairs(label_option, "--label-option"))
+            extra = None
+            if given is not None and not further and checkpoint is None and needs_it(protocol):
+                labelled = given.values[given.values > 0]
+                pixels, classes = scene.shape[0] * scene.shape[1], len(set(labelled.tolist()))
+                extra = apart_seconds(model, pixels, labelled.size, classes)
             result = classify(
                 scene,
                 given,
                 model,
+                further=further,
+                statistics=statistics,
+                both=is_quick(extra) if both is None else both,
                 protocol=protocol,
                 seed=seed,
                 device=device,
@@ -64,22 +94,33 @@ def classify_command(
                 settings=settings,
                 progress=progress,
             )
-            return result, write_results(result, scene, out, progress=progress)
+            return result, write_results(result, scene, out, progress=progress), extra
 
-    result, written = run_job(Job(f"Classify {scene_path.name} with {model}", run), quiet=as_json)
+    job = Job(f"Classify {scene_path.name} with {model}", run)
+    result, written, extra = run_job(job, quiet=as_json)
     values = result.to_dict() | {"written": [str(path) for path in written]}
-    emit(values, as_json=as_json, text=_text(values))
+    emit(values, as_json=as_json, text=_text(values, extra))
 
 
-def _text(values: dict[str, Any]) -> str:
+def _text(values: dict[str, Any], extra: float | None) -> str:
     rows: dict[str, Any] = {"Model": values["model"]}
-    metrics = values.get("metrics")
+    metrics, apart = values.get("metrics"), values.get("separate_blocks")
     if metrics:
-        rows["Protocol"] = f"{values['protocol']}, seed {values['seed']}"
-        rows["Overall accuracy"] = _percent(metrics["overall_accuracy"])
-        rows["Average accuracy"] = _percent(metrics["average_accuracy"])
-        rows["Kappa"] = "n/a" if metrics["kappa"] is None else f"{metrics['kappa']:.4f}"
-        rows["Test pixels"] = metrics["test_pixels"]
+        beside = (apart or {}).get("metrics")
+        named = f"{values['protocol']}, seed {values['seed']}"
+        rows["Measured on"] = _two(named, "separate blocks", apart is not None)
+        for title, key, say in (
+            ("Overall accuracy", "overall_accuracy", _percent),
+            ("Average accuracy", "average_accuracy", _percent),
+            ("Kappa", "kappa", _number),
+            ("Test pixels", "test_pixels", str),
+        ):
+            second = say(beside[key]) if beside else "not measured"
+            rows[title] = _two(say(metrics[key]), second, apart is not None)
+        if apart is None and extra is not None:
+            from backends.hyperspectral.estimate import in_words
+
+            rows["Separate blocks"] = f"not measured; --both takes about {in_words(extra)} more"
     if values.get("train_seconds"):
         rows["Training"] = f"{values['train_seconds']:.1f} s"
     rows["Map"] = f"{values['predict_seconds']:.1f} s"
@@ -92,3 +133,12 @@ def _text(values: dict[str, Any]) -> str:
 
 def _percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.2f} %"
+
+
+def _number(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.4f}"
+
+
+def _two(first: str, second: str, both: bool) -> str:
+    """Return two cells side by side, or one."""
+    return f"{first:<18}  {second}" if both else first

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import WrongUse
+from backends.hyperspectral.calibration import probability_and_margin, softmax
 from backends.hyperspectral.features import read_window
 from backends.hyperspectral.normalise import BandStretch
 from backends.jobs import Progress
@@ -27,6 +28,22 @@ SVM_PIXELS = 6000
 _PART = 8192
 
 Arrays = Mapping[str, NDArray[Any]]
+SMALLEST_SHARE = 1e-3
+
+
+class Answer(NamedTuple):
+    """What a classifier says of some spectra.
+
+    Attributes
+    ----------
+    classes : int64 array of shape (pixels,)
+        Class numbers.
+    scores : float64 array of shape (pixels, classes of the model)
+        Logarithms of something like probabilities, to be divided by a temperature.
+    """
+
+    classes: NDArray[np.int64]
+    scores: NDArray[np.float64]
 
 
 class SpectraModel(Protocol):
@@ -37,8 +54,17 @@ class SpectraModel(Protocol):
         """What was chosen or found."""
         ...
 
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The class numbers it knows, rising."""
+        ...
+
     def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return a class number for each spectrum, shape (pixels,)."""
+        ...
+
+    def answer(self, spectra: NDArray[np.float32]) -> Answer:
+        """Return the class numbers, and the scores behind them."""
         ...
 
     def arrays(self) -> Arrays:
@@ -114,16 +140,29 @@ class SupportVectors:
 
     def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the class that wins most pairs, the first of equals."""
+        return self.answer(spectra).classes
+
+    def answer(self, spectra: NDArray[np.float32]) -> Answer:
+        """Return the class that wins most pairs, and the coupled pairs as scores.
+
+        Pairwise probabilities ``1 / (1 + exp(-f_kj))`` of the decision values are coupled as
+        ``p_k ~ 1 / (1 + sum_j exp(-f_kj))`` (Price et al., "Pairwise neural network classifiers
+        with probabilistic outputs", NIPS 7, 1995).
+        """
         x = (spectra - self.mean) / self.scale
         square = (x * x).sum(1)[:, None] + (self.vectors * self.vectors).sum(1)[None, :]
         kernel = np.exp(-float(self.settings["gamma"]) * (square - 2 * x @ self.vectors.T))
-        wins = kernel @ self.weights + self.offsets > 0
+        decision = kernel @ self.weights + self.offsets
+        wins = decision > 0
+        against = np.zeros((len(x), self.classes.size))
         votes = np.zeros((len(x), self.classes.size), np.int64)
         first, second = np.triu_indices(self.classes.size, 1)
         for column, (i, j) in enumerate(zip(first, second, strict=True)):
             votes[:, i] += wins[:, column]
             votes[:, j] += ~wins[:, column]
-        return np.asarray(self.classes[votes.argmax(axis=1)])
+            against[:, i] = np.logaddexp(against[:, i], -decision[:, column])
+            against[:, j] = np.logaddexp(against[:, j], decision[:, column])
+        return Answer(np.asarray(self.classes[votes.argmax(axis=1)]), -against)
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +236,10 @@ class Forest:
 
     def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
         """Return the class with the largest mean share."""
+        return self.answer(spectra).classes
+
+    def answer(self, spectra: NDArray[np.float32]) -> Answer:
+        """Return the class with the largest mean share, and logarithms of the shares."""
         pixel = np.arange(len(spectra))
         total = np.zeros((len(spectra), self.classes.size))
         for root in self.roots:
@@ -205,7 +248,9 @@ class Forest:
                 low = spectra[pixel, self.feature[node]] <= self.threshold[node]
                 node = np.where(low, self.left[node], self.right[node])
             total += self.share[node]
-        return np.asarray(self.classes[total.argmax(axis=1)])
+        # No tree may say "never": its temperature could not be told.
+        scores = np.log(np.maximum(total / len(self.roots), SMALLEST_SHARE))
+        return Answer(np.asarray(self.classes[total.argmax(axis=1)]), scores)
 
 
 def _children(tree: Any, side: str) -> NDArray[np.int64]:
@@ -232,7 +277,7 @@ def train_spectra(
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SpectraModel:
-    """Train ``svm``, ``svm_window`` or ``random_forest``, classes balanced.
+    """Train ``svm``, ``svm_window`` or ``random_forest``.
 
     The SVM has an RBF kernel on standardised spectra; gamma and C come from a grid
     (three-fold on the training pixels) unless they are given, as in DeepHyperX
@@ -244,7 +289,8 @@ def train_spectra(
     target : int array of shape (pixels,)
         Class numbers from 0.
     settings : mapping, optional
-        ``gamma``, ``C``; ``trees``, ``depth``.
+        ``gamma``, ``C``; ``trees``, ``depth``; ``balanced`` (default True): a rare class
+        counts as much as a frequent one.
 
     Raises
     ------
@@ -252,12 +298,34 @@ def train_spectra(
         No such model or setting.
     """
     progress = progress or Progress()
-    wanted = dict(settings or {})
+    wanted = {"balanced": True, **(settings or {})}
+    if not isinstance(wanted["balanced"], (bool, int)):
+        raise WrongUse(f"The setting balanced must be true or false, not {wanted['balanced']}.")
     if model_id in ("svm", "svm_window"):
         return _train_svm(spectra, target, wanted, seed, progress)
     if model_id == "random_forest":
         return _train_forest(spectra, target, wanted, seed, progress)
     raise WrongUse(f"{model_id} is no classifier of spectra.")
+
+
+@dataclass(frozen=True, eq=False)
+class SpectraMap:
+    """What a classifier of spectra says of a scene.
+
+    Attributes
+    ----------
+    classes : int16 array of shape (rows, cols)
+        Class numbers from 0; -1 where nothing was measured.
+    probability, margin : float32 arrays of shape (rows, cols)
+        Of that class, and by how much it leads; nan where nothing was measured.
+    raw : float32 array of shape (rows, cols)
+        The probability at temperature 1.
+    """
+
+    classes: NDArray[np.int16]
+    probability: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    raw: NDArray[np.float32]
 
 
 def predict_spectra(
@@ -268,27 +336,36 @@ def predict_spectra(
     progress: Progress | None = None,
     *,
     window: int = 1,
-) -> NDArray[np.int16]:
-    """Return the class number of every pixel, -1 where nothing was measured.
+    temperature: float = 1.0,
+) -> SpectraMap:
+    """Map a scene strip by strip.
 
     Parameters
     ----------
     window : int
         Side of the square whose mean spectrum the model sees; 1 = the pixel's own.
+    temperature : float
+        See `calibration`.
     """
     progress = progress or Progress()
     rows, cols, _ = scene.shape
-    out = np.full((rows, cols), -1, np.int16)
+    classes = np.full((rows, cols), -1, np.int16)
+    planes = [np.full((rows, cols), np.nan, np.float32) for _ in range(3)]
     progress.start(rows * cols, "pixels", "Mapping the scene")
     for strip in scene.windows(rows=max(1, _PART // cols)):
         progress.check()
         found = read_window(scene, stretch, bands, strip, window)
-        classes = np.full(len(found), -1, np.int16)
+        at = found.valid.reshape(strip.height, strip.width)
         if found.valid.any():
-            classes[found.valid] = model.predict(found.seen[found.valid])
-        out[strip.slices] = classes.reshape(strip.height, strip.width)
+            answer = model.answer(found.seen[found.valid])
+            classes[strip.slices][at] = answer.classes
+            own = np.searchsorted(model.classes, answer.classes)
+            sure, lead = probability_and_margin(softmax(answer.scores, temperature), own)
+            plain, _ = probability_and_margin(softmax(answer.scores), own)
+            for plane, value in zip(planes, (sure, lead, plain), strict=True):
+                plane[strip.slices][at] = value
         progress.advance(strip.height * strip.width)
-    return out
+    return SpectraMap(classes, *planes)
 
 
 def _train_forest(
@@ -301,6 +378,7 @@ def _train_forest(
     from sklearn.ensemble import RandomForestClassifier
 
     trees, depth = int(wanted.pop("trees", 300)), wanted.pop("depth", None)
+    balanced = bool(wanted.pop("balanced"))
     _no_more(wanted)
     found, counts = np.unique(target, return_counts=True)
     # "balanced" by hand: scikit-learn warns about it where trees are added in turns.
@@ -308,7 +386,7 @@ def _train_forest(
     forest = RandomForestClassifier(
         0,
         max_depth=None if depth is None else int(depth),
-        class_weight=weights,
+        class_weight=weights if balanced else None,
         random_state=seed,
         warm_start=True,
     )
@@ -317,7 +395,7 @@ def _train_forest(
         forest.n_estimators = min(grown, trees)
         forest.fit(spectra, target)
         progress.advance(10)
-    return Forest.from_scikit(forest, {"trees": trees, "depth": depth})
+    return Forest.from_scikit(forest, {"trees": trees, "depth": depth, "balanced": balanced})
 
 
 def _train_svm(
@@ -332,6 +410,7 @@ def _train_svm(
 
     gammas = [float(wanted.pop("gamma"))] if "gamma" in wanted else list(GAMMA)
     costs = [float(wanted.pop("C"))] if "C" in wanted else list(C)
+    weight = "balanced" if wanted.pop("balanced") else None
     _no_more(wanted)
     rng = np.random.default_rng(seed)
     spectra, target = _thinned(spectra, target, SVM_PIXELS, rng)
@@ -343,14 +422,15 @@ def _train_svm(
         fold = _folds(y, rng)
         scores = []
         for gamma, cost in grid:
-            scores.append(_cross_validated(x, y, fold, gamma, cost, progress))
+            scores.append(_cross_validated(x, y, fold, gamma, cost, weight, progress))
             progress.advance()
         best = grid[int(np.argmax(scores))]
     scaler = StandardScaler().fit(spectra.astype(np.float64))
-    machine = SVC(kernel="rbf", gamma=best[0], C=best[1], class_weight="balanced", cache_size=256)
+    machine = SVC(kernel="rbf", gamma=best[0], C=best[1], class_weight=weight, cache_size=256)
     machine.fit(scaler.transform(spectra.astype(np.float64)), target)
     progress.advance()
-    return SupportVectors.from_scikit(scaler, machine, {"gamma": best[0], "C": best[1]})
+    said = {"gamma": best[0], "C": best[1], "balanced": weight is not None}
+    return SupportVectors.from_scikit(scaler, machine, said)
 
 
 def _cross_validated(
@@ -359,6 +439,7 @@ def _cross_validated(
     fold: NDArray[np.int64],
     gamma: float,
     cost: float,
+    weight: str | None,
     progress: Progress,
 ) -> float:
     """Return the share of pixels that the other folds label rightly."""
@@ -372,7 +453,7 @@ def _cross_validated(
         if np.unique(y[teach]).size < 2 or not ask.any():
             continue
         scaler = StandardScaler().fit(x[teach])
-        machine = SVC(kernel="rbf", gamma=gamma, C=cost, class_weight="balanced", cache_size=256)
+        machine = SVC(kernel="rbf", gamma=gamma, C=cost, class_weight=weight, cache_size=256)
         machine.fit(scaler.transform(x[teach]), y[teach])
         right += int((machine.predict(scaler.transform(x[ask])) == y[ask]).sum())
     return right / len(y)

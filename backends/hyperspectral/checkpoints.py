@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
+from backends.hyperspectral.calibration import COLDEST, HOTTEST
 from backends.hyperspectral.normalise import BandStretch
 from backends.io.writers.atomic import write_bytes
 from backends.scene import Scene
@@ -41,7 +42,7 @@ class Checkpoint:
     class_names : mapping of int to str
         Label value of each output, in order.
     facts : mapping
-        What it was trained on.
+        What it was trained on, for how long, and the temperature of its probabilities.
     seen : int64 array
         Flat numbers of the pixels that taught or chose it: they never measure it.
     """
@@ -53,6 +54,12 @@ class Checkpoint:
     class_names: Mapping[int, str]
     facts: Mapping[str, Any]
     seen: NDArray[np.int64]
+
+    @property
+    def temperature(self) -> float | None:
+        """What its scores are divided by, see `calibration`; None where it was never fitted."""
+        found = self.facts.get("temperature")
+        return None if found is None else float(found)
 
     def knows(self, scene: Scene) -> bool:
         """Tell whether it was trained on this scene."""
@@ -133,6 +140,9 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, str]:
             dict(about["facts"]),
             arrays[_SEEN].astype(np.int64).ravel(),
         )
+        heat = found.temperature
+        if heat is not None and not COLDEST <= heat <= HOTTEST:
+            raise ValueError("temperature")
     except (
         SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError
     ) as error:  # fmt: skip

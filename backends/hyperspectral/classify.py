@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backends.errors import BadInput, MissingCapability, WrongUse
-from backends.hyperspectral.checkpoints import (
-    Checkpoint,
-    checkpoint_digest,
-    damaged,
-    load_checkpoint,
-)
+from backends.errors import BadInput, WrongUse
+from backends.hyperspectral.apart import Apart, measure_apart, needs_it
+from backends.hyperspectral.calibration import UNCALIBRATED, Calibration, calibration_error
+from backends.hyperspectral.checkpoints import Checkpoint, checkpoint_digest, damaged
+from backends.hyperspectral.continuing import kept_from
 from backends.hyperspectral.fitting import Fitted, fit_classifier
 from backends.hyperspectral.mapping import Mapped, map_scene, polite_threads
 from backends.hyperspectral.metrics import Metrics, evaluate
 from backends.hyperspectral.results import write_results
 from backends.hyperspectral.splits import Split, make_split
+from backends.hyperspectral.transfer import adapt, load_weights, unseen, weights_file
 from backends.io.labels import Labels
 from backends.jobs import Progress
 from backends.overlays import ClassMap, MatrixField, Overlay, Provenance
@@ -33,7 +33,7 @@ from backends.scene import Scene
 if TYPE_CHECKING:
     from backends.hyperspectral.training import TrainingCurve
 
-__all__ = ["ClassifyResult", "classify", "write_results"]
+__all__ = ["ClassifyResult", "classify", "with_apart", "write_results"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class ClassifyResult:
     Attributes
     ----------
     overlays : tuple of Overlay
-        The class map first; what happened inside a network after it.
+        The class map first, what happened inside a network, and last probability and margin.
     metrics : Metrics or None
         On test pixels only; None without labels or without a test part.
     split : Split or None
@@ -58,6 +58,10 @@ class ClassifyResult:
     was_trained : bool
         False when it came from a file.
     curve : TrainingCurve or None
+    calibration : Calibration
+        Of the probabilities.
+    apart : Apart or None
+        The same model on separate blocks, where that was measured, too.
     """
 
     model: str
@@ -72,6 +76,8 @@ class ClassifyResult:
     checkpoint: Checkpoint
     was_trained: bool
     curve: TrainingCurve | None = None
+    calibration: Calibration = UNCALIBRATED
+    apart: Apart | None = None
 
     @property
     def class_map(self) -> ClassMap:
@@ -88,6 +94,8 @@ class ClassifyResult:
             "seed": self.split.seed if self.split else None,
             "split": self.split.sizes() if self.split else None,
             "metrics": self.metrics.to_dict() if self.metrics else None,
+            "calibration": self.calibration.to_dict(),
+            "separate_blocks": self.apart.to_dict() if self.apart else None,
             "train_seconds": round(self.train_seconds, 3),
             "predict_seconds": round(self.predict_seconds, 3),
             "device": self.device,
@@ -104,7 +112,10 @@ def classify(
     protocol: str = "P30",
     seed: int = 0,
     device: str = "auto",
-    checkpoint: Path | None = None,
+    checkpoint: Path | Checkpoint | None = None,
+    further: bool = False,
+    statistics: str = "training",
+    both: bool = False,
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> ClassifyResult:
@@ -120,8 +131,14 @@ def classify(
         How labels are divided; see `splits.PROTOCOLS`.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``; classic models use the CPU.
-    checkpoint : Path, optional
+    checkpoint : Path or Checkpoint, optional
         Weights to use instead of training; labels then only measure.
+    further : bool
+        Train these weights further on the labels instead.
+    statistics : str
+        How another scene is stretched for weights that exist, one of `transfer.STATISTICS`.
+    both : bool
+        After a random split, train and measure once more on separate blocks; see `apart`.
     settings : mapping, optional
         Of the model and its training, by name.
     progress : Progress, optional
@@ -142,92 +159,86 @@ def classify(
             f"{scene.title} is {scene.shape[0]} × {scene.shape[1]}.",
             way_out="Choose the label file that belongs to this scene.",
         )
-    is_network = about.family == "network"
-    trained = not (checkpoint is not None or labels is None)
-    path = None if trained else _weights(about, checkpoint)
-    where = _device(device) if is_network else "cpu"
-    with polite_threads() if is_network else nullcontext():
+    network = about.family == "network"
+    trained = labels is not None and (checkpoint is None or further)
+    if further and (labels is None or checkpoint is None):
+        raise WrongUse("Training further needs a checkpoint and labels.")
+    path = checkpoint if isinstance(checkpoint, Path) else None
+    if not trained and checkpoint is None:
+        path = weights_file(about, None)
+    where = _device(device) if network else "cpu"
+    given: Checkpoint | None = checkpoint if isinstance(checkpoint, Checkpoint) else None
+    digest = "" if given is None else checkpoint_digest(given)
+    if path is not None:
+        given, digest = load_weights(path, about)
+    with polite_threads() if network else nullcontext():
+        split: Split | None = None
         if trained:
             assert labels is not None
-            split: Split | None = make_split(labels.values, protocol, seed)
-            assert split is not None
+            split = make_split(labels.values, protocol, seed)
+            if given is not None:
+                split = kept_from(split, given, scene)
             fitted = fit_classifier(
-                scene, labels, model_id, split, device=where, settings=settings, progress=progress
+                scene,
+                labels,
+                model_id,
+                split,
+                device=where,
+                settings=settings,
+                start=given,
+                progress=progress,
             )
             digest = checkpoint_digest(fitted.checkpoint)
         else:
-            assert path is not None
-            fitted, digest = _loaded(path, about, scene)
-            split = None if labels is None else _unseen(labels, fitted.checkpoint, scene)
-        started = time.perf_counter()
+            assert given is not None
+            ready, said = adapt(given, scene, statistics, progress)
+            fitted = Fitted(ready, dict(given.facts.get("settings", {})), said, None, 0.0)
+            split = None if labels is None else unseen(labels, given, scene)
+        began, waited = time.perf_counter(), progress.paused_seconds
         mapped = _map(scene, fitted.checkpoint, about, where, progress, path)
+        seconds = time.perf_counter() - began - (progress.paused_seconds - waited)
+    apart = None
+    if both and trained and needs_it(protocol):
+        apart = _apart(scene, labels, model_id, seed, where, settings, further, fitted, progress)
     result = ClassifyResult(
         model=model_id,
         overlays=tuple(_with_origin(overlay, fitted) for overlay in mapped.overlays),
         metrics=None,
         split=split,
         train_seconds=fitted.seconds if trained else 0.0,
-        predict_seconds=time.perf_counter() - started,
+        predict_seconds=seconds,
         device=where,
         settings=fitted.settings,
         notes=(*fitted.notes, *mapped.notes, *(split.notes if split and not trained else ())),
         checkpoint=fitted.checkpoint,
         was_trained=trained,
         curve=fitted.curve,
+        apart=apart,
     )
-    return _measured(result, scene, labels, about, digest)
+    words = _words(further=further, statistics=statistics, both=apart is not None)
+    return _measured(result, mapped.raw, scene, labels, about, digest, words)
 
 
-# -- weights that exist ----------------------------------------------------------------------
-
-
-def _weights(about: ModelCard, given: Path | None) -> Path:
-    """Return the file to load, or say that there is none."""
-    if given is not None:
-        return given
-    if not about.is_trained:
-        raise MissingCapability(
-            f"{about.title} is untrained: it has no weights of its own.",
-            way_out="Give it labels to train on, or a checkpoint.",
-        )
-    import resources
-
-    return resources.path("weights", about.weights)
-
-
-def _loaded(path: Path, about: ModelCard, scene: Scene) -> tuple[Fitted, str]:
-    checkpoint, digest = load_checkpoint(path)
-    if checkpoint.model_id != about.id:
-        raise WrongUse(
-            f"{path.name} is a checkpoint of {checkpoint.model_id}, not of {about.id}.",
-            way_out=f"Use --model {checkpoint.model_id}.",
-        )
-    import resources
-
-    if path == resources.path("weights", about.weights) and digest != about.weights_digest:
-        raise BadInput(
-            f"{path.name} is not the file its card speaks of.",
-            subject=path,
-            way_out="Install Clearband anew.",
-        )
-    notes = [f"Weights trained on {checkpoint.facts.get('scene', 'another scene')}."]
-    if not checkpoint.knows(scene):
-        notes.append("This is another scene: the accuracy measured there need not hold here.")
-    settings = dict(checkpoint.facts.get("settings", {}))
-    return Fitted(checkpoint, settings, tuple(notes), None, 0.0), digest
-
-
-def _unseen(labels: Labels, checkpoint: Checkpoint, scene: Scene) -> Split:
-    """Return all labelled pixels as test pixels, but those that taught the weights."""
-    flat = labels.values.ravel()
-    test = np.flatnonzero(flat > 0)
-    facts = checkpoint.facts
-    protocol, seed = "given weights", 0
-    if checkpoint.knows(scene):
-        test = np.setdiff1d(test, checkpoint.seen)
-        protocol, seed = str(facts.get("protocol", "")), int(facts.get("seed", 0))
-    nothing = np.empty(0, np.int64)
-    return Split(nothing, nothing, test.astype(np.int64), protocol, seed, labels.values.shape)
+def _apart(
+    scene: Scene,
+    labels: Labels | None,
+    model_id: str,
+    seed: int,
+    device: str,
+    settings: Mapping[str, Any] | None,
+    further: bool,
+    fitted: Fitted,
+    progress: Progress,
+) -> Apart:
+    """Measure on separate blocks, where that would say something of this training."""
+    assert labels is not None
+    if further:
+        return Apart(seed, None, note="Separate blocks are not measured for further training.")
+    if fitted.curve is not None and fitted.curve.stopped_at:
+        return Apart(seed, None, note="Separate blocks were not measured: training was stopped.")
+    return measure_apart(
+        scene, labels, model_id, seed=seed, device=device, settings=settings, progress=progress
+    )
 
 
 # -- the map ---------------------------------------------------------------------------------
@@ -249,9 +260,7 @@ def _map(
 ) -> Mapped:
     made = Provenance(about.id, about.version)
     try:
-        return map_scene(
-            scene, checkpoint, made, title=about.title, device=device, progress=progress
-        )
+        return map_scene(scene, checkpoint, made, device=device, progress=progress)
     except (ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
         # Arrays in a file may be anything; those just trained fit, so it is a defect of ours.
         if path is None:
@@ -270,18 +279,45 @@ def _with_origin(overlay: Overlay, fitted: Fitted) -> Overlay:
     return replace(overlay, checkpoint=fitted.checkpoint, history=fitted.history)
 
 
+def with_apart(result: ClassifyResult, apart: Apart) -> ClassifyResult:
+    """Return a result with the figures of separate blocks written beside its own."""
+    made = result.overlays[0].provenance
+    made = replace(made, figures={**made.figures, "separate_blocks": _short(apart)})
+    overlays = tuple(replace(overlay, provenance=made) for overlay in result.overlays)
+    return replace(result, overlays=overlays, apart=apart)
+
+
+def _short(apart: Apart) -> str:
+    if apart.metrics is None:
+        return "not measured"
+    return f"{100 * apart.metrics.overall_accuracy:.2f} %"
+
+
 def _measured(
-    result: ClassifyResult, scene: Scene, labels: Labels | None, about: ModelCard, digest: str
+    result: ClassifyResult,
+    raw: NDArray[np.float32],
+    scene: Scene,
+    labels: Labels | None,
+    about: ModelCard,
+    digest: str,
+    words: list[str],
 ) -> ClassifyResult:
     """Measure on the test pixels and write everything into the provenance."""
+    facts = result.checkpoint.facts
+    temperature = result.checkpoint.temperature
+    calibration = Calibration(temperature, int(facts.get("calibrated_on", 0)))
     metrics, notes = None, result.notes
-    if labels is not None and result.split is not None and result.split.test.size:
-        metrics, said = _compare(result.class_map, labels, result.split)
-        notes = (*notes, *said)
     figures: dict[str, Any] = {}
-    if metrics is not None and result.split is not None:
+    if labels is not None and result.split is not None and result.split.test.size:
+        metrics, predicted, said = _compare(result.class_map, labels, result.split)
+        notes = (*notes, *said)
         figures = metrics.to_dict() | {"confusion": metrics.confusion.tolist()}
         figures["protocol"] = result.split.protocol
+        calibration = _checked(calibration, result, raw, labels, predicted)
+        figures["expected_calibration_error"] = calibration.error_after
+    notes = (*notes, calibration.sentence)
+    if result.apart is not None and result.apart.note:
+        notes = (*notes, result.apart.note)
     parameters = dict(result.settings)
     if result.split is not None:
         parameters |= {"protocol": result.split.protocol, "seed": result.split.seed}
@@ -296,13 +332,40 @@ def _measured(
         seconds=round(result.train_seconds + result.predict_seconds, 3),
         figures=figures,
         notes=tuple(n for n in (about.reconstruction, *notes) if n),
-        command=_command(result, scene),
+        command=_command(result, scene, words),
     )
     overlays = tuple(replace(overlay, provenance=made) for overlay in result.overlays)
-    return replace(result, metrics=metrics, overlays=overlays, notes=notes)
+    whole = replace(
+        result, metrics=metrics, overlays=overlays, notes=notes, calibration=calibration
+    )
+    return whole if result.apart is None else with_apart(whole, result.apart)
 
 
-def _compare(made: ClassMap, labels: Labels, split: Split) -> tuple[Metrics, tuple[str, ...]]:
+def _checked(
+    calibration: Calibration,
+    result: ClassifyResult,
+    raw: NDArray[np.float32],
+    labels: Labels,
+    predicted: NDArray[Any],
+) -> Calibration:
+    """Say how far probabilities are off on the test pixels, before and after calibration."""
+    assert result.split is not None
+    test = result.split.test
+    sure = result.class_map.confidence
+    assert sure is not None
+    there = np.isfinite(raw.ravel()[test])
+    right = (predicted == labels.values.ravel()[test])[there]
+    if not right.size:
+        return calibration
+    before, after = (
+        round(calibration_error(values.ravel()[test][there], right), 5) for values in (raw, sure)
+    )
+    return replace(calibration, error_before=before, error_after=after)
+
+
+def _compare(
+    made: ClassMap, labels: Labels, split: Split
+) -> tuple[Metrics, NDArray[Any], tuple[str, ...]]:
     """Measure the test pixels; classes of weights from elsewhere are matched by name."""
     present = np.unique(labels.values[labels.values > 0]).tolist()
     names = {v: labels.class_names.get(v, f"Class {v}") for v in present}
@@ -317,14 +380,20 @@ def _compare(made: ClassMap, labels: Labels, split: Split) -> tuple[Metrics, tup
             predicted = lookup[predicted]
         else:
             notes = ("The weights name their classes otherwise: compared by number.",)
-    return evaluate(labels.values.ravel()[split.test], predicted, names), notes
+    return evaluate(labels.values.ravel()[split.test], predicted, names), predicted, notes
 
 
-def _command(result: ClassifyResult, scene: Scene) -> str:
+def _words(*, further: bool, statistics: str, both: bool) -> list[str]:
+    words = ["--checkpoint", "CHECKPOINT", "--continue"] if further else []
+    words += ["--statistics", statistics] if statistics != "training" else []
+    return words + (["--both"] if both else ["--no-both"])
+
+
+def _command(result: ClassifyResult, scene: Scene, more: list[str]) -> str:
     if scene.info.path is None:
         return ""
     words = ["clearband", "classify", str(scene.info.path), "--model", result.model]
     if result.split is not None and result.was_trained:
         words += ["--labels", "LABELS", "--protocol", result.split.protocol]
         words += ["--seed", str(result.split.seed)]
-    return shlex.join([*words, "--out", "FOLDER"])
+    return shlex.join([*words, *more, "--out", "FOLDER"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backends.hyperspectral.apart import PROTOCOL
 from backends.io.writers.atomic import write_text
 from backends.registry import is_network
 
@@ -40,6 +41,8 @@ _FIRST: Mapping[str, float] = {
     "spectral_former.train": 250.0,
     "spectral_former.map": 4e-3,
 }
+# What a second training may take without being asked for.
+QUICK_S = 30.0
 _SHARE = {"P10": 0.10, "S5": 0.05, "S10": 0.10}
 
 
@@ -68,6 +71,16 @@ def expected_seconds(model_id: str, pixels: int, train: int | None) -> float | N
         once = known[f"{model_id}.train"]
         seconds += once if is_network(model_id) else once * train
     return seconds
+
+
+def apart_seconds(model_id: str, pixels: int, labelled: int, classes: int) -> float | None:
+    """Return about how long `apart.measure_apart` takes: a training and a map."""
+    return expected_seconds(model_id, pixels, training_pixels(PROTOCOL, labelled, classes))
+
+
+def is_quick(seconds: float | None) -> bool:
+    """Tell whether something may be done without being asked for."""
+    return seconds is not None and seconds <= QUICK_S
 
 
 def learn(result: ClassifyResult) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
+from backends.hyperspectral.calibration import fit_temperature
 from backends.hyperspectral.checkpoints import Checkpoint
+from backends.hyperspectral.continuing import Start, same_shape, start_from
 from backends.hyperspectral.features import SceneParts, read_pixels
 from backends.hyperspectral.normalise import BandStretch, fit_stretch
 from backends.hyperspectral.splits import Split
@@ -54,6 +56,30 @@ class Fitted:
     history: MatrixHistory | None = None
 
 
+class _Trained(NamedTuple):
+    """What a training leaves, whatever was trained.
+
+    Attributes
+    ----------
+    arrays : mapping
+        Weights.
+    plan : mapping
+        What the model is built with.
+    said : mapping
+        Settings, given or found.
+    temperature : float or None
+        Of the probabilities, fitted on ``validated`` pixels.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    plan: Mapping[str, Any]
+    said: Mapping[str, Any]
+    temperature: float | None
+    validated: int
+    curve: TrainingCurve | None = None
+    history: MatrixHistory | None = None
+
+
 def fit_classifier(
     scene: Scene,
     labels: Labels,
@@ -62,6 +88,7 @@ def fit_classifier(
     *,
     device: str = "cpu",
     settings: Mapping[str, Any] | None = None,
+    start: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
     """Train a model on the training pixels of a split.
@@ -72,56 +99,67 @@ def fit_classifier(
         Id of a device that exists; only networks use another than the CPU.
     settings : mapping, optional
         Of the model and its training, by name.
+    start : Checkpoint, optional
+        A network of this kind to go on with; ``steps`` then says how many more.
 
     Raises
     ------
     WrongUse
-        A setting the model does not have.
+        A setting the model does not have, or a model that cannot be trained further.
     BadInput
-        Too few bands, or no training pixel holds data.
+        Too few bands, no training pixel holds data, or classes or bands differ from ``start``.
     """
     progress = progress or Progress()
-    started = time.perf_counter()
-    stretch = fit_stretch(scene, progress=progress)
+    began, waited = time.perf_counter(), progress.paused_seconds
     values = np.unique(labels.values[labels.values > 0]).astype(np.int64)
     target = np.searchsorted(values, labels.values.ravel())
     target = np.where(labels.values.ravel() > 0, target, -1).astype(np.int64)
-    fit = _fit_network if is_network(model_id) else _fit_spectra
-    arrays, built, said, curve, history = fit(
-        scene, model_id, stretch, target, split, dict(settings or {}), device, progress
-    )
-    facts = {
+    wanted = dict(settings or {})
+    notes = list(split.notes)
+    if start is not None:
+        going_on = start_from(start, scene, labels)
+        stretch = going_on.stretch
+        notes.append(going_on.note)
+        made = _fit_network(
+            scene, model_id, stretch, target, split, wanted, device, progress, going_on
+        )
+    else:
+        stretch = fit_stretch(scene, progress=progress)
+        fit = _fit_network if is_network(model_id) else _fit_spectra
+        made = fit(scene, model_id, stretch, target, split, wanted, device, progress)
+    facts: dict[str, Any] = {
         "scene": scene.title,
         "scene_file": scene.info.path.name if scene.info.path else None,
         "scene_shape": list(scene.shape),
         "scene_digest": scene.digest,
         "protocol": split.protocol,
         "seed": split.seed,
-        "settings": dict(said),
+        "settings": dict(made.said),
     }
-    if curve is not None and curve.series:
-        facts["series"] = {k: [float(f"{x:.6g}") for x in v] for k, v in curve.series.items()}
+    if made.temperature is not None:
+        facts |= {"temperature": made.temperature, "calibrated_on": made.validated}
+    if made.curve is not None:
+        facts |= {"steps_done": made.curve.done, "steps_planned": made.curve.steps}
+        if made.curve.series:
+            series = made.curve.series.items()
+            facts["series"] = {k: [float(f"{x:.6g}") for x in v] for k, v in series}
+    seen = np.union1d(split.train, split.val)
+    if start is not None and start.knows(scene):
+        seen = np.union1d(seen, start.seen)
     checkpoint = Checkpoint(
         model_id,
-        arrays,
-        built,
+        made.arrays,
+        made.plan,
         stretch,
         {int(v): labels.class_names.get(int(v), f"Class {v}") for v in values},
         facts,
-        np.union1d(split.train, split.val),
+        seen,
     )
-    left_out = tuple(f"Bands left out: {text}." for text in stretch.left_out)
-    seconds = time.perf_counter() - started
-    return Fitted(checkpoint, said, (*split.notes, *left_out), curve, seconds, history)
-
-
-Answer = tuple[
-    Mapping[str, NDArray[Any]],
-    Mapping[str, Any],
-    Mapping[str, Any],
-    "TrainingCurve | None",
-    "MatrixHistory | None",
-]
+    notes += [f"Bands left out: {text}." for text in stretch.left_out]
+    if made.curve is not None and made.curve.note:
+        notes.append(made.curve.note)
+    seconds = time.perf_counter() - began - (progress.paused_seconds - waited)
+    return Fitted(checkpoint, made.said, tuple(notes), made.curve, seconds, made.history)
 
 
 def _fit_spectra(
@@ -133,10 +171,10 @@ def _fit_spectra(
     settings: dict[str, Any],
     device: str,
     progress: Progress,
-) -> Answer:
+) -> _Trained:
     from backends.hyperspectral.baselines import WINDOWS, train_spectra
 
-    # Validation pixels stay unused: every model learns from the same number of labels.
+    # Validation pixels teach nothing: every model learns from the same number of labels.
     window = WINDOWS.get(model_id, 1)
     found = read_pixels(scene, stretch, stretch.bands, split.train, window, progress)
     taught = target[split.train][found.valid]
@@ -149,7 +187,14 @@ def _fit_spectra(
         settings=settings,
         progress=progress,
     )
-    return model.arrays(), model.settings, model.settings, None, None
+    temperature, count = None, 0
+    if split.val.size:
+        held = read_pixels(scene, stretch, stretch.bands, split.val, window, progress)
+        count = int(held.valid.sum())
+        scores = np.full((count, int(target.max()) + 1), -np.inf)
+        scores[:, model.classes] = model.answer(held.seen[held.valid]).scores
+        temperature = fit_temperature(scores, target[split.val][held.valid])
+    return _Trained(model.arrays(), model.settings, model.settings, temperature, count)
 
 
 def _fit_network(
@@ -161,19 +206,27 @@ def _fit_network(
     settings: dict[str, Any],
     device: str,
     progress: Progress,
-) -> Answer:
+    start: Start | None = None,
+) -> _Trained:
     import torch
 
-    from backends.hyperspectral.networks import Known, build, settings_of, training_of
+    from backends.hyperspectral.batches import Batches, TrainingPixels
+    from backends.hyperspectral.networks import Known, build, rebuild, settings_of, training_of
+    from backends.hyperspectral.precision import training_precision
     from backends.hyperspectral.snapshots import watcher_for
-    from backends.hyperspectral.training import TrainingPixels, TrainingSettings, train_network
+    from backends.hyperspectral.training import TrainingSettings, train_network
     from backends.hyperspectral.whitening import local_covariance
 
+    if start is not None:
+        plan = start.checkpoint.settings
+        same_shape(settings, plan["network"])
+        settings = dict(plan["network"]) | start.training(TrainingSettings) | settings
     shape, left = _take(settings_of(model_id), settings)
     recipe = training_of(model_id, split.train.size, target.size)
     training, left = _take(TrainingSettings, {**recipe, **left})
     if left:
         raise WrongUse(f"There is no setting called {next(iter(left))}.")
+    precision = training_precision(training.mixed_precision, device)
     rng = np.random.default_rng(split.seed)
     known = np.union1d(split.train, split.val)
     # Test pixels may keep company, without their labels: the network sees the whole image.
@@ -182,7 +235,8 @@ def _fit_network(
     if others.size > COMPANY:
         others = np.sort(rng.choice(others, COMPANY, replace=False))
     index = np.union1d(known, others)
-    local = local_covariance(scene, stretch, progress) if together else np.empty((0, 0))
+    fresh = start is None
+    local = local_covariance(scene, stretch, progress) if together and fresh else np.empty((0, 0))
     if shape.context == 0:
         side = _context(scene, stretch, target, split, local, progress)
         shape = replace(shape, context=side)
@@ -195,41 +249,52 @@ def _fit_network(
     at = {part: np.searchsorted(index, getattr(split, part)) for part in ("train", "val")}
     at = {part: where[shown[where] >= 0] for part, where in at.items()}
     _need_classes(shown[at["train"]])
+    after = 0 if start is None else start.steps_done
     # Seeded, and other random streams of the process are left alone.
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(split.seed)
-        made = build(model_id, stretch, int(target.max()) + 1, shape)
-        made.network.prepare(
-            Known(
-                found.take(at["train"]),
-                shown[at["train"]],
-                found.take(np.flatnonzero(found.valid)),
-                local,
+        torch.manual_seed(split.seed + after)
+        if start is None:
+            made = build(model_id, stretch, int(target.max()) + 1, shape)
+            made.network.prepare(
+                Known(
+                    found.take(at["train"]),
+                    shown[at["train"]],
+                    found.take(np.flatnonzero(found.valid)),
+                    local,
+                )
             )
-        )
-        network = made.network.to(device)
+            network, plan, said = made.network, made.plan, dict(made.settings)
+        else:
+            weights, bands = start.checkpoint.arrays, len(stretch.bands)
+            network = rebuild(model_id, plan, weights, bands, int(target.max()) + 1)
+            said = dict(plan["network"])
+        network = network.to(device)
         watcher = watcher_for(network, scene, stretch, training.steps, device, progress)
+        whole = None
+        if network.whole_image:
+            whole = SceneParts(scene, stretch, stretch.bands, index, shape.part_pixels)
+        pixels = TrainingPixels(found, shown, at["train"], at["val"], whole)
         curve = train_network(
             network,
-            TrainingPixels(
-                found,
-                shown,
-                at["train"],
-                at["val"],
-                SceneParts(scene, stretch, stretch.bands, index, shape.part_pixels)
-                if network.whole_image
-                else None,
-            ),
+            pixels,
             training,
             seed=split.seed,
             device=device,
             progress=progress,
             watch=watcher.after_step if watcher is not None else None,
+            after=after,
         )
+        temperature = None
+        if at["val"].size:
+            scores, truth = Batches(network, pixels, training.pixels_per_step, 0, device).scores()
+            untaught = np.setdiff1d(np.arange(scores.shape[1]), shown[at["train"]])
+            scores[:, untaught] = -np.inf
+            temperature = fit_temperature(scores, truth)
     arrays = {n: v.detach().cpu().numpy() for n, v in network.state_dict().items()}
-    said = dict(made.settings) | training.to_dict() | {"best_step": curve.best_step}
+    said |= training.to_dict()
+    said |= {"best_step": curve.best_step, "bfloat16": precision is not None}
     history = watcher.history() if watcher is not None else None
-    return arrays, made.plan, said, curve, history
+    return _Trained(arrays, plan, said, temperature, int(at["val"].size), curve, history)
 
 
 def _context(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backends.hyperspectral.checkpoints import Checkpoint
 from backends.hyperspectral.normalise import match_bands
 from backends.jobs import Progress
-from backends.overlays import ClassMap, ClusterField, Overlay, Provenance, series_of
+from backends.overlays import ClassMap, ClusterField, Overlay, Provenance, ScoreMap, series_of
 from backends.registry import is_network
 from backends.scene import Scene
 
@@ -28,11 +28,14 @@ class Mapped:
     Attributes
     ----------
     overlays : tuple of Overlay
-        The class map first; what happened inside a network after it.
+        The class map first, what happened inside a network, and last probability and margin.
+    raw : float32 array of shape (rows, cols)
+        The probability before calibration.
     notes : tuple of str
     """
 
     overlays: tuple[Overlay, ...]
+    raw: NDArray[np.float32]
     notes: tuple[str, ...] = ()
 
 
@@ -41,7 +44,6 @@ def map_scene(
     checkpoint: Checkpoint,
     made: Provenance,
     *,
-    title: str,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Mapped:
@@ -51,8 +53,6 @@ def map_scene(
     ----------
     made : Provenance
         Written into the overlays.
-    title : str
-        Name of the model, for people.
 
     Raises
     ------
@@ -64,15 +64,24 @@ def map_scene(
     progress = progress or Progress()
     bands = match_bands(scene, checkpoint.stretch.bands, checkpoint.stretch.wavelength_nm)
     if is_network(checkpoint.model_id):
-        return _map_network(scene, checkpoint, bands, made, title, device, progress)
+        return _map_network(scene, checkpoint, bands, made, device, progress)
     from backends.hyperspectral.baselines import KINDS, WINDOWS, predict_spectra
 
     model = KINDS[checkpoint.model_id].from_arrays(checkpoint.arrays, checkpoint.settings)
     if model.classes.max() >= len(checkpoint.class_names) or model.classes.min() < 0:
         raise ValueError("class numbers")
     window = WINDOWS.get(checkpoint.model_id, 1)
-    classes = predict_spectra(model, scene, checkpoint.stretch, bands, progress, window=window)
-    return Mapped((_class_map(scene, checkpoint, classes, None, made, title),))
+    found = predict_spectra(
+        model,
+        scene,
+        checkpoint.stretch,
+        bands,
+        progress,
+        window=window,
+        temperature=checkpoint.temperature or 1.0,
+    )
+    layers = _layers(scene, checkpoint, found.classes, found.probability, found.margin, made)
+    return Mapped(layers, found.raw)
 
 
 def network_of(checkpoint: Checkpoint) -> PixelNetwork:
@@ -114,7 +123,6 @@ def _map_network(
     checkpoint: Checkpoint,
     bands: NDArray[np.int64],
     made: Provenance,
-    title: str,
     device: str,
     progress: Progress,
 ) -> Mapped:
@@ -122,32 +130,60 @@ def _map_network(
 
     network = network_of(checkpoint)
     found = predict_scene(
-        network, scene, checkpoint.stretch, bands, device=device, progress=progress
+        network,
+        scene,
+        checkpoint.stretch,
+        bands,
+        device=device,
+        temperature=checkpoint.temperature or 1.0,
+        progress=progress,
     )
-    classes = _class_map(scene, checkpoint, found.classes, found.confidence, made, title)
+    layers = _layers(scene, checkpoint, found.classes, found.confidence, found.margin, made)
     inside = found.inside.overlays(scene, made, checkpoint.model_id, checkpoint.settings)
     series = series_of(checkpoint.facts.get("series"))
     inside = tuple(
         replace(o, training=series) if isinstance(o, ClusterField) else o for o in inside
     )
     note = str(checkpoint.settings.get("groups", {}).get("note", ""))
-    return Mapped((classes, *inside), (*found.inside.notes(), *((note,) if note else ())))
+    notes = (*found.inside.notes(), *((note,) if note else ()))
+    return Mapped((layers[0], *inside, *layers[1:]), found.raw, notes)
 
 
-def _class_map(
+def _layers(
     scene: Scene,
     checkpoint: Checkpoint,
     classes: NDArray[Any],
-    confidence: NDArray[np.float32] | None,
+    probability: NDArray[np.float32],
+    margin: NDArray[np.float32],
     made: Provenance,
-    title: str,
-) -> ClassMap:
+) -> tuple[ClassMap, ScoreMap, ScoreMap]:
+    """Return the class map, and hidden below it how sure it is and how far it leads."""
     values = np.asarray([*checkpoint.class_names, 0], dtype=np.uint8)  # -1 picks "no class"
-    return ClassMap(
-        f"Classes, {checkpoint.model_id}",
-        scene.id,
-        made,
-        labels=values[classes],
-        class_names=dict(checkpoint.class_names),
-        confidence=confidence,
+    model = checkpoint.model_id
+    said = "" if checkpoint.temperature is not None else " (not calibrated)"
+    return (
+        ClassMap(
+            f"Classes, {model}",
+            scene.id,
+            made,
+            labels=values[classes],
+            class_names=dict(checkpoint.class_names),
+            confidence=probability,
+        ),
+        ScoreMap(
+            f"Probability{said}, {model}",
+            scene.id,
+            made,
+            values=probability,
+            unit="probability",
+            shown=False,
+        ),
+        ScoreMap(
+            f"Margin{said}, {model}",
+            scene.id,
+            made,
+            values=margin,
+            unit="probability",
+            shown=False,
+        ),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,16 +66,7 @@ def fit_stretch(
         No band is usable.
     """
     good = np.flatnonzero(scene.bands.good_mask())
-    sample = _sample(scene, good, progress)
-    with np.errstate(all="ignore"):
-        measured = np.isfinite(sample).mean(axis=0)
-        filled = sample[:, measured > 0]
-        bounds = np.full((2, good.size), np.nan)
-        if filled.size:
-            bounds[:, measured > 0] = np.nanpercentile(filled, [low, high], axis=0)
-    span = bounds[1] - bounds[0]
-    # A band whose values hardly ever exist cannot be compared between pixels.
-    usable = (measured > 0.05) & (span > FLAT)
+    bounds, usable = _bounds(scene, good, (low, high), progress)
     left_out = []
     if (bad := len(scene.bands) - good.size) > 0:
         left_out.append(f"{bad} marked bad")
@@ -96,6 +87,51 @@ def fit_stretch(
         nm if np.isfinite(nm).all() else None,
         tuple(left_out),
     )
+
+
+def stretch_anew(
+    scene: Scene,
+    stretch: BandStretch,
+    bands: NDArray[np.int64],
+    *,
+    progress: Progress | None = None,
+) -> BandStretch:
+    """Return a stretch with the percentiles of another scene.
+
+    Light, haze and calibration differ between two recordings of one sensor; each band's own
+    percentiles take most of that away. Where the scene has nothing to say of a band, the
+    values it had are kept.
+
+    Parameters
+    ----------
+    bands : int64 array
+        Bands of the scene that play the part of ``stretch.bands``, see `match_bands`.
+    """
+    bounds, usable = _bounds(scene, bands.astype(np.intp), (2.0, 98.0), progress)
+    low, high = (
+        np.where(usable, new, old).astype(np.float32)
+        for new, old in zip(bounds, (stretch.low, stretch.high), strict=True)
+    )
+    return replace(stretch, low=low, high=high)
+
+
+def _bounds(
+    scene: Scene,
+    bands: NDArray[np.intp],
+    percentiles: tuple[float, float],
+    progress: Progress | None,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return two percentiles of each band, shape (2, bands), and which bands are usable."""
+    sample = _sample(scene, bands, progress)
+    with np.errstate(all="ignore"):
+        measured = np.isfinite(sample).mean(axis=0)
+        filled = sample[:, measured > 0]
+        bounds = np.full((2, bands.size), np.nan)
+        if filled.size:
+            bounds[:, measured > 0] = np.nanpercentile(filled, percentiles, axis=0)
+    # A band whose values hardly ever exist cannot be compared between pixels.
+    usable = (measured > 0.05) & (bounds[1] - bounds[0] > FLAT)
+    return bounds, np.asarray(usable)
 
 
 def match_bands(

@@ -97,7 +97,7 @@ class LearnableClusters(nn.Module):
             self.centres[dead] = features[lost].to(self.centres.dtype)
             return int(dead.numel())
         scale = self.centres.norm(dim=1).mean()
-        self.centres[dead] = functional.normalize(features[lost], dim=1) * scale
+        self.centres[dead] = functional.normalize(features[lost].float(), dim=1) * scale
         return int(dead.numel())
 
 

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import NDArray
 
 from backends import devices
+from backends.hyperspectral.batches import network_arguments
+from backends.hyperspectral.calibration import probability_and_margin
 from backends.hyperspectral.features import PixelFeatures, read_window
 from backends.hyperspectral.networks import PixelNetwork
 from backends.hyperspectral.normalise import BandStretch
 from backends.hyperspectral.records import Collector, collector_of
-from backends.hyperspectral.training import network_arguments
 from backends.jobs import Progress
 from backends.scene import Scene, Window
 
@@ -38,13 +39,19 @@ class NetworkMap:
     classes : int16 array of shape (rows, cols)
         Class numbers from 0; -1 where nothing was measured.
     confidence : float32 array of shape (rows, cols)
-        Probability of that class (softmax, not calibrated).
+        Probability of that class, at the temperature asked for; nan where nothing was measured.
+    margin : float32 array of shape (rows, cols)
+        By how much it leads before the next best class.
+    raw : float32 array of shape (rows, cols)
+        Its probability at temperature 1, by which tiles are blended and classes decided.
     inside : Collector
         What the parts of the network did, over the scene.
     """
 
     classes: NDArray[np.int16]
     confidence: NDArray[np.float32]
+    margin: NDArray[np.float32]
+    raw: NDArray[np.float32]
     inside: Collector
 
 
@@ -56,6 +63,7 @@ def predict_scene(
     *,
     device: str = "cpu",
     tile_pixels: int = TILE_PIXELS,
+    temperature: float = 1.0,
     progress: Progress | None = None,
 ) -> NetworkMap:
     """Map a scene of any size; out of memory halves the tile and begins again.
@@ -64,13 +72,15 @@ def predict_scene(
     ----------
     bands : int64 array
         Bands of this scene that play the part of ``stretch.bands``.
+    temperature : float
+        Of the probabilities, see `calibration`; it changes no class.
     """
     progress = progress or Progress()
     network.to(device).eval()
 
     def run(tile: int) -> NetworkMap:
         with torch.no_grad():
-            return _predict(network, scene, stretch, bands, device, tile, progress)
+            return _predict(network, scene, stretch, bands, device, tile, temperature, progress)
 
     return devices.with_smaller_tiles(run, tile_pixels, smallest=1024)
 
@@ -102,12 +112,13 @@ def _predict(
     bands: NDArray[np.int64],
     device: str,
     tile: int,
+    temperature: float,
     progress: Progress,
 ) -> NetworkMap:
     rows, cols, _ = scene.shape
     windows = list(tiles(rows, cols, tile))
     progress.start(len(windows), "tiles", "Mapping the scene")
-    blend = _Blend((rows, cols), network.class_count)
+    blend = _Blend((rows, cols), network.class_count, calibrated=temperature != 1)
     inside = collector_of(network, (rows, cols))
     for window in windows:
         progress.check()
@@ -115,11 +126,14 @@ def _predict(
         logits, records = _read(network, found, window, device, progress)
         share = blend_weights(window.height, window.width, window, (rows, cols))
         probability = torch.softmax(logits.float(), dim=1).cpu().numpy()
-        blend.add(window, probability, share, found.valid)
+        fair = None
+        if temperature != 1:
+            fair = torch.softmax(logits.float() / temperature, dim=1).cpu().numpy()
+        blend.add(window, probability, fair, share, found.valid)
         inside.add(window, records, share)
         progress.advance()
     blend.finish(rows)
-    return NetworkMap(blend.classes, blend.confidence, inside)
+    return NetworkMap(blend.classes, blend.confidence, blend.margin, blend.raw, inside)
 
 
 def _read(
@@ -170,13 +184,20 @@ def _read_rows(
 
 
 class _Blend:
-    """Weighted sums of the tiles' probabilities, for the rows that are still open."""
+    """Weighted sums of the tiles' probabilities, for the rows that are still open.
 
-    def __init__(self, shape: tuple[int, int], classes: int) -> None:
+    Classes are decided by the probabilities as the network gives them, so that calibration
+    moves no border; the calibrated ones are summed beside.
+    """
+
+    def __init__(self, shape: tuple[int, int], classes: int, *, calibrated: bool = False) -> None:
         self.classes = np.full(shape, -1, np.int16)
-        self.confidence = np.zeros(shape, np.float32)
+        self.confidence, self.margin, self.raw = (
+            np.full(shape, np.nan, np.float32) for _ in range(3)
+        )
         self._top = 0
         self._total = np.zeros((0, shape[1], classes), np.float32)
+        self._fair = self._total if calibrated else None
         self._weight = np.zeros((0, shape[1]), np.float32)
         self._valid = np.zeros((0, shape[1]), bool)
 
@@ -184,6 +205,7 @@ class _Blend:
         self,
         window: Window,
         probability: NDArray[np.float32],
+        fair: NDArray[np.float32] | None,
         share: NDArray[np.float32],
         valid: NDArray[np.bool_],
     ) -> None:
@@ -192,11 +214,13 @@ class _Blend:
         missing = window.row + window.height - self._top - len(self._total)
         if missing > 0:
             self._total, self._weight, self._valid = (
-                np.concatenate([a, np.zeros((missing, *a.shape[1:]), a.dtype)])
-                for a in (self._total, self._weight, self._valid)
+                _longer(a, missing) for a in (self._total, self._weight, self._valid)
             )
+            self._fair = None if self._fair is None else _longer(self._fair, missing)
         at = Window(window.row - self._top, window.col, window.height, window.width).slices
         self._total[at] += probability.reshape(*share.shape, -1) * share[:, :, None]
+        if self._fair is not None and fair is not None:
+            self._fair[at] += fair.reshape(*share.shape, -1) * share[:, :, None]
         self._weight[at] += share
         self._valid[at] |= valid.reshape(share.shape)
 
@@ -205,12 +229,23 @@ class _Blend:
         count = row - self._top
         if count <= 0:
             return
-        mean = self._total[:count] / self._weight[:count, :, None]
+        weight, valid = self._weight[:count, :, None], self._valid[:count]
+        mean = self._total[:count] / weight
         done = slice(self._top, row)
-        self.classes[done] = np.where(self._valid[:count], mean.argmax(axis=2), -1)
-        self.confidence[done] = np.where(self._valid[:count], mean.max(axis=2), 0)
+        given = mean.argmax(axis=2)
+        fair = mean if self._fair is None else self._fair[:count] / weight
+        sure, lead = probability_and_margin(fair.reshape(-1, fair.shape[2]), given.ravel())
+        self.classes[done] = np.where(valid, given, -1)
+        self.raw[done] = np.where(valid, mean.max(axis=2), np.nan)
+        self.confidence[done] = np.where(valid, sure.reshape(valid.shape), np.nan)
+        self.margin[done] = np.where(valid, lead.reshape(valid.shape), np.nan)
         self._total, self._weight = self._total[count:], self._weight[count:]
+        self._fair = None if self._fair is None else self._fair[count:]
         self._valid, self._top = self._valid[count:], row
+
+
+def _longer(values: NDArray[Any], rows: int) -> NDArray[Any]:
+    return np.concatenate([values, np.zeros((rows, *values.shape[1:]), values.dtype)])
 
 
 def _starts(length: int, side: int, overlap: int) -> list[int]:

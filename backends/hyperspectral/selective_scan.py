@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from backends.hyperspectral.precision import autocast, exact
+
 # A block's (steps, states, batch, channels) array stays in a core's cache.
 BLOCK_STEPS = 64
 BLOCK_ELEMENTS = 1 << 19
@@ -264,13 +266,16 @@ class _RunAgain(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, run: Any, steps: list[Tensor] | None, u: Tensor, *weights: Tensor) -> Any:
         ctx.run = run
+        kind = u.device.type
+        mixed = torch.is_autocast_enabled(kind)
+        ctx.precision = torch.get_autocast_dtype(kind) if mixed else None
         ctx.save_for_backward(u, *weights)
         return run(u, steps)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         u, *weights = ctx.saved_tensors
-        with torch.enable_grad():
+        with torch.enable_grad(), autocast(u.device.type, ctx.precision):
             u = u.detach().requires_grad_(ctx.needs_input_grad[2])
             wanted = [v for v in (u, *weights) if v.requires_grad]
             found = iter(torch.autograd.grad(ctx.run(u), wanted, grads))
@@ -408,14 +413,15 @@ class Mamba(nn.Module):
         x, gate = self.in_proj(u).chunk(2, dim=-1)
         x = functional.silu(self._causal(x))
         rank, b, c = self.x_proj(x).split([self.rank, self.d_state, self.d_state], dim=-1)
-        delta = softplus(self.dt_proj(rank))
+        delta = softplus(self.dt_proj(rank).float())
         if steps is not None:
             steps.append(delta.detach().float().mean(-1))
         a = -torch.exp(self.A_log.float())
         scan = SCANS[self.scan]
         if u.is_cuda and self.scan == "blocked":
             scan = fused_scan() or scan
-        y = scan(x.float(), delta.float(), a, b.float(), c.float())
+        with exact(u):
+            y = scan(x.float(), delta, a, b.float(), c.float())
         y = (y + self.D * x) * functional.silu(gate)
         out: Tensor = self.out_proj(y)
         return out

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from backends.hyperspectral.batches import network_arguments
 from backends.hyperspectral.es_mhc import EsMhc
 from backends.hyperspectral.features import PixelFeatures, read_pixels
 from backends.hyperspectral.normalise import BandStretch
 from backends.hyperspectral.records import deviations
-from backends.hyperspectral.training import network_arguments
 from backends.jobs import Progress
 from backends.matrix_history import MatrixHistory, MatrixSnapshot
 from backends.overlays import MatrixEntry, MatrixField, Placement, Provenance, StreamWeights

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backends.hyperspectral.networks import Known
+from backends.hyperspectral.precision import exact
 from backends.hyperspectral.whitening import Whitening, fit_whitening
 
 
@@ -50,12 +51,14 @@ class SpectralFront(nn.Module):
 
     def forward(self, spectra: Tensor) -> Tensor:
         """Return whitened spectra, shape (pixels, components)."""
-        return spectra @ self.weight + self.bias
+        with exact(spectra):
+            return spectra @ self.weight + self.bias
 
     def logits(self, whitened: Tensor) -> Tensor:
         """Return what the spectrum alone says, shape (pixels, classes)."""
         # No more than certain: the distance of an outlier must not drown the network.
-        raw = whitened @ self.class_weight + self.class_bias
+        with exact(whitened):
+            raw = whitened @ self.class_weight + self.class_bias
         return 10 * torch.tanh(torch.log_softmax(raw, dim=1) / 10)
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from backends.errors import BadInput
-from backends.hyperspectral.features import PixelFeatures, SceneParts
+from backends.hyperspectral.batches import Batches, TrainingPixels, Validation
 from backends.hyperspectral.networks import PixelNetwork
+from backends.hyperspectral.precision import autocast, training_precision
 from backends.jobs import Progress
 
 
@@ -42,6 +42,9 @@ class TrainingSettings:
     brightness, noise : float
         Standard deviations of a factor a pixel and of noise a band, drawn anew in each step
         (stretched units): light and sensor vary more than a few labels show.
+    mixed_precision : str
+        ``"on"``, ``"off"`` or ``"auto"`` (on where a CUDA device has bfloat16), see
+        `precision`.
     """
 
     steps: int = 200
@@ -55,6 +58,7 @@ class TrainingSettings:
     balanced: bool = False
     brightness: float = 0.1
     noise: float = 0.02
+    mixed_precision: str = "auto"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -68,13 +72,17 @@ class TrainingCurve:
     Attributes
     ----------
     steps : int
-        Steps planned.
-    step, loss, train_accuracy : tuples
-        One entry a step; loss is the cross-entropy, accuracy 0 to 1.
-    val_step, val_accuracy : tuples
-        One entry a validation.
+        Steps planned in all, those of an earlier training counted in.
+    step, loss, train_accuracy, rate : tuples
+        One entry a step; loss is the cross-entropy, accuracy 0 to 1, rate the learning rate.
+    val_step, val_accuracy, val_average : tuples
+        One entry a validation: overall accuracy, and the mean over classes.
     best_step : int
         The state of this step is kept (the last where nothing validates).
+    began_at : int
+        Steps that an earlier training had done.
+    stopped_at : int
+        The step at which the user ended it; 0 where it went to its end.
     series : mapping of str to tuple
         What the network says of itself, see `PixelNetwork.diagnostics`; one entry a step.
     """
@@ -83,10 +91,29 @@ class TrainingCurve:
     step: tuple[int, ...] = ()
     loss: tuple[float, ...] = ()
     train_accuracy: tuple[float, ...] = ()
+    rate: tuple[float, ...] = ()
     val_step: tuple[int, ...] = ()
     val_accuracy: tuple[float, ...] = ()
+    val_average: tuple[float, ...] = ()
     best_step: int = 0
+    began_at: int = 0
+    stopped_at: int = 0
     series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    @property
+    def done(self) -> int:
+        """Steps done in all."""
+        return self.step[-1] if self.step else self.began_at
+
+    @property
+    def note(self) -> str:
+        """What to know of a training that the user ended early; else nothing."""
+        if not self.stopped_at:
+            return ""
+        return (
+            f"Training was stopped at step {self.stopped_at} of {self.steps}; the state of "
+            f"step {self.best_step} is used."
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -98,29 +125,6 @@ class TrainingCurve:
         return values
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingPixels:
-    """What the trainer is given.
-
-    Attributes
-    ----------
-    features : PixelFeatures
-        Labelled and unlabelled pixels.
-    target : int64 array of shape (pixels,)
-        Class numbers from 0; -1 is ignored.
-    train, val : int64 arrays
-        Positions in ``features``.
-    parts : SceneParts, optional
-        The scene itself, for a network that reads whole images.
-    """
-
-    features: PixelFeatures
-    target: NDArray[np.int64]
-    train: NDArray[np.int64]
-    val: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    parts: SceneParts | None = None
-
-
 def train_network(
     network: PixelNetwork,
     pixels: TrainingPixels,
@@ -130,13 +134,19 @@ def train_network(
     device: str = "cpu",
     progress: Progress | None = None,
     watch: Callable[[int], None] | None = None,
+    after: int = 0,
 ) -> TrainingCurve:
     """Train in place; the network ends in its best validated state.
+
+    The user may end it early (`Progress.enough`): the best state so far is then taken.
 
     Parameters
     ----------
     watch : callable, optional
         Told the number of each step when it is done; may look at the network, not change it.
+    after : int
+        Steps that the network has behind it, where this goes on with a training. What it
+        brings then competes with what comes.
 
     Raises
     ------
@@ -147,24 +157,35 @@ def train_network(
     """
     progress = progress or Progress()
     progress.start(settings.steps, "steps", "training")
-    batches = _Batches(network, pixels, settings, seed, device)
+    progress.keeps = True
+    # Going on draws other pixels than the beginning did.
+    batches = Batches(
+        network, pixels, settings.pixels_per_step, (seed, after) if after else seed, device
+    )
     optimiser = torch.optim.Adam(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     weight = _class_weights(pixels, settings, device)
-    log = _Log(settings.steps)
-    best: dict[str, Tensor] | None = None
-    best_accuracy = -1.0
+    precision = training_precision(settings.mixed_precision, device)
+    log = _Log(after, settings.steps)
+    best = _Best()
+    if after and pixels.val.size:
+        found = batches.validate()
+        log.validated(0, found)
+        best.look(network, 0, found.accuracy, late=True)
     for step in range(1, settings.steps + 1):
         progress.check()
+        rate = _rate(step, settings)
         for group in optimiser.param_groups:
-            group["lr"] = _rate(step, settings)
+            group["lr"] = rate
         network.train()
-        arguments, target, labelled = batches.training()
-        logits = network(**arguments)[0][:labelled]
-        loss = functional.cross_entropy(logits, target, weight=weight, ignore_index=-1)
+        arguments, target, labelled = batches.training(settings.brightness, settings.noise)
+        with autocast(device, precision):
+            logits = network(**arguments)[0][:labelled].float()
+            loss = functional.cross_entropy(logits, target, weight=weight, ignore_index=-1)
+            whole = loss + network.extra_loss
         optimiser.zero_grad(set_to_none=True)
-        (loss + network.extra_loss).backward()
+        whole.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
         optimiser.step()
         network.after_step()
@@ -177,164 +198,101 @@ def train_network(
                 way_out="Choose a smaller learning rate.",
             )
         accuracy = float((logits.argmax(1) == target).float().mean())
-        log.step(step, value, accuracy)
+        log.step(step, value, accuracy, rate)
         log.note(network.diagnostics())
-        last = step == settings.steps
+        ends = progress.enough and step < settings.steps
+        last = ends or step == settings.steps
         if pixels.val.size and (last or step % settings.validate_every == 0):
             found = batches.validate()
             log.validated(step, found)
-            # Early states sometimes shine on few validation pixels; later is smoother.
-            if found >= best_accuracy and step >= settings.steps // 2:
-                best_accuracy, log.best_step = found, step
-                best = copy.deepcopy(network.state_dict())
+            late = bool(after) or step >= settings.steps // 2
+            best.look(network, step, found.accuracy, late=late)
+        log.best_step = best.step if best.state is not None else step
+        if ends:
+            log.stopped_at = step
         progress.partial(log.curve(), force=last)
-        progress.text = f"loss {value:.3f}, accuracy {100 * accuracy:.1f} %"
+        progress.text = log.words()
         progress.advance()
-    if best is not None:
-        network.load_state_dict(best)
+        if ends:
+            break
+    progress.keeps = False
+    if best.state is not None:
+        network.load_state_dict(best.state)
     network.eval()
     return log.curve()
 
 
+class _Best:
+    """The best validated state.
+
+    Early states sometimes shine on few validation pixels; later is smoother. So once the
+    second half has begun, those before count no more.
+    """
+
+    def __init__(self) -> None:
+        self.state: dict[str, Tensor] | None = None
+        self.accuracy = -1.0
+        self.step = 0
+        self.late = False
+
+    def look(self, network: PixelNetwork, step: int, accuracy: float, *, late: bool) -> None:
+        """Keep the state if it is as good as the best or better."""
+        if late and not self.late:
+            self.late, self.accuracy = True, -1.0
+        if accuracy >= self.accuracy:
+            self.accuracy, self.step = accuracy, step
+            self.state = copy.deepcopy(network.state_dict())
+
+
 class _Log:
-    def __init__(self, steps: int) -> None:
-        self.steps = steps
-        self.lists: tuple[list[Any], ...] = ([], [], [], [], [])
+    """The curve in the making; steps are counted from the beginning of this training."""
+
+    def __init__(self, after: int, steps: int) -> None:
+        self.after, self.steps = after, steps
+        self.each: tuple[list[Any], ...] = ([], [], [], [])
+        self.validations: tuple[list[Any], ...] = ([], [], [])
         self.series: dict[str, list[float]] = {}
-        self.best_step = steps
+        self.best_step = 0
+        self.stopped_at = 0
+
+    def step(self, step: int, loss: float, accuracy: float, rate: float) -> None:
+        for values, new in zip(self.each, (self.after + step, loss, accuracy, rate), strict=True):
+            values.append(new)
 
     def note(self, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
             self.series.setdefault(name, []).append(value)
 
-    def step(self, step: int, loss: float, accuracy: float) -> None:
-        for values, new in zip(self.lists[:3], (step, loss, accuracy), strict=True):
+    def validated(self, step: int, found: Validation) -> None:
+        row = (self.after + step, found.accuracy, found.average)
+        for values, new in zip(self.validations, row, strict=True):
             values.append(new)
 
-    def validated(self, step: int, accuracy: float) -> None:
-        self.lists[3].append(step)
-        self.lists[4].append(accuracy)
+    def words(self) -> str:
+        _, loss, accuracy, rate = (values[-1] for values in self.each)
+        text = f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %"
+        if self.validations[0]:
+            overall, average = (100 * values[-1] for values in self.validations[1:])
+            text += f", validation {overall:.1f} % (average {average:.1f} %)"
+        return f"{text}, rate {rate:.1e}"
 
     def curve(self) -> TrainingCurve:
-        step, loss, accuracy, val_step, val_accuracy = (tuple(v) for v in self.lists)
-        series = {name: tuple(values) for name, values in self.series.items()}
+        step, loss, accuracy, rate = map(tuple, self.each)
+        val_step, val_accuracy, val_average = map(tuple, self.validations)
         return TrainingCurve(
-            self.steps, step, loss, accuracy, val_step, val_accuracy, self.best_step, series
+            self.after + self.steps,
+            step,
+            loss,
+            accuracy,
+            rate,
+            val_step,
+            val_accuracy,
+            val_average,
+            self.after + self.best_step,
+            self.after,
+            self.after + self.stopped_at if self.stopped_at else 0,
+            {name: tuple(values) for name, values in self.series.items()},
         )
-
-
-class _Batches:
-    """Draws the pixels of a step: labelled first, then others."""
-
-    def __init__(
-        self,
-        network: PixelNetwork,
-        pixels: TrainingPixels,
-        settings: TrainingSettings,
-        seed: int,
-        device: str,
-    ) -> None:
-        self.network, self.pixels, self.settings = network, pixels, settings
-        self.rng = np.random.default_rng(seed)
-        self.device = device
-        self.others = np.setdiff1d(
-            np.arange(len(pixels.features)), np.concatenate([pixels.train, pixels.val])
-        )
-        if pixels.parts is not None:
-            self.images = self._again(pixels.parts)
-
-    def training(self) -> tuple[dict[str, Tensor], Tensor, int]:
-        if self.pixels.parts is not None:
-            return next(self.images)
-        size = self.settings.pixels_per_step
-        most = max(1, size // 2) if self.network.company else size
-        labelled = self._draw(self.pixels.train, most)
-        index = self._fill(labelled, size)
-        target = torch.from_numpy(self.pixels.target[labelled]).to(self.device)
-        arguments = self._arguments(index)
-        if self.settings.brightness or self.settings.noise:
-            factor = 1 + self.settings.brightness * torch.randn(len(index), 1, device=self.device)
-            for name in ("spectra", "around", "patches"):
-                if name in arguments:
-                    value = arguments[name]
-                    noise = self.settings.noise * torch.randn_like(value)
-                    own = factor.reshape(-1, *[1] * (value.ndim - 1))
-                    arguments[name] = value * own + noise
-        return arguments, target, len(labelled)
-
-    def _images(
-        self, parts: SceneParts, positions: NDArray[np.int64]
-    ) -> Iterator[tuple[dict[str, Tensor], Tensor, int]]:
-        """Yield each part of the scene that holds some of the pixels, with those pixels."""
-        for number in range(len(parts.windows)):
-            mine, chosen = parts.inside(number, positions)
-            if not mine.size:
-                continue
-            image = torch.from_numpy(parts.image(number)).to(self.device)
-            arguments = {
-                "spectra": image.flatten(0, 1),
-                "image": image,
-                "chosen": torch.from_numpy(chosen).to(self.device),
-            }
-            target = torch.from_numpy(self.pixels.target[mine]).to(self.device)
-            yield arguments, target, mine.size
-
-    def _again(self, parts: SceneParts) -> Iterator[tuple[dict[str, Tensor], Tensor, int]]:
-        while True:
-            yield from self._images(parts, self.pixels.train)
-
-    @torch.no_grad()  # type: ignore[untyped-decorator]
-    def validate(self) -> float:
-        """Return the accuracy on all validation pixels."""
-        self.network.eval()
-        size = self.settings.pixels_per_step
-        right = 0
-        if self.pixels.parts is not None:
-            seen = 0
-            for arguments, target, count in self._images(self.pixels.parts, self.pixels.val):
-                right += int((self.network(**arguments)[0].argmax(1) == target).sum())
-                seen += count
-            return right / seen
-        rng = np.random.default_rng(0)  # the same company each time
-        for part in np.array_split(self.pixels.val, -(-self.pixels.val.size // size)):
-            index = self._fill(part, max(size, 2 * part.size), rng)
-            logits = self.network(**self._arguments(index))[0][: part.size]
-            target = torch.from_numpy(self.pixels.target[part]).to(self.device)
-            right += int((logits.argmax(1) == target).sum())
-        return right / self.pixels.val.size
-
-    def _draw(
-        self, pool: NDArray[np.int64], most: int, rng: np.random.Generator | None = None
-    ) -> NDArray[np.int64]:
-        if pool.size <= most:
-            return pool
-        return (rng or self.rng).choice(pool, most, replace=False)
-
-    def _fill(
-        self, first: NDArray[np.int64], size: int, rng: np.random.Generator | None = None
-    ) -> NDArray[np.int64]:
-        if not self.network.company:
-            return first
-        return np.concatenate([first, self._draw(self.others, max(0, size - first.size), rng)])
-
-    def _arguments(self, index: NDArray[np.int64]) -> dict[str, Tensor]:
-        return network_arguments(self.network, self.pixels.features.take(index), self.device)
-
-
-def network_arguments(
-    network: PixelNetwork, features: PixelFeatures, device: str
-) -> dict[str, Tensor]:
-    """Return the features as the network's arguments, on its device."""
-    out = {"spectra": torch.from_numpy(features.spectra).to(device)}
-    if network.context > 1 and features.around is not None:
-        out["around"] = torch.from_numpy(features.around).to(device)
-    if network.patch > 1 and features.patches is not None:
-        out["patches"] = torch.from_numpy(features.patches.gather()).to(device)
-    if network.position:
-        out["places"] = torch.from_numpy(features.places).to(device)
-    if not features.valid.all():
-        out["valid"] = torch.from_numpy(features.valid).to(device)
-    return out
 
 
 def _rate(step: int, settings: TrainingSettings) -> float:

@@ -10,7 +10,7 @@ import pytest
 from app.bridge import Bridge
 from backends.errors import BadInput
 from backends.jobs import JobState, ThreadRunner
-from backends.overlays import ClassMap, MatrixField
+from backends.overlays import ClassMap, MatrixField, ScoreMap
 from backends.scene import ArraySource, Scene, SceneInfo
 from backends.simulate import simulate_valley
 from backends.workspace import Workspace
@@ -95,7 +95,8 @@ def test_training_gives_map_figures_and_curve(
     assert handle.state is JobState.DONE
     # The class map is added last, so that it lies on top of what explains it.
     kinds = [type(o) for o in workspace.overlays.values()]
-    assert kinds == ([MatrixField, ClassMap] if model == "es_mhc" else [ClassMap])
+    inside = [MatrixField] if model == "es_mhc" else []
+    assert kinds == [ScoreMap, ScoreMap, *inside, ClassMap]
     made = list(workspace.overlays.values())[-1]
     figures = made.provenance.figures
     qtbot.waitUntil(lambda: "Overall accuracy" in dock.result_line.text(), timeout=2000)

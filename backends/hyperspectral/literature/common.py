@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from backends.errors import WrongUse
 from backends.hyperspectral.networks import PixelNetwork, go_on
+from backends.hyperspectral.precision import exact
 
 # A training by epochs takes no more steps than these, however many labels there are.
 MOST_STEPS = 500
@@ -163,7 +164,8 @@ class Components(nn.Module):
 
     def forward(self, spectra: Tensor) -> Tensor:
         """Turn (..., bands) into (..., count)."""
-        return (spectra - self.mean) @ self.weight
+        with exact(spectra):
+            return (spectra - self.mean) @ self.weight
 
 
 def components_for(bands: int, components: int) -> int:

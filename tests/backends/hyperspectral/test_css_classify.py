@@ -15,7 +15,7 @@ from backends.hyperspectral.mapping import map_scene
 from backends.io import open_scene
 from backends.io.labels import open_labels
 from backends.io.writers.npz import CLUSTER_ARRAYS, MORE_CLUSTER_ARRAYS
-from backends.overlays import ClassMap, ClusterField, Provenance
+from backends.overlays import ClassMap, ClusterField, Provenance, ScoreMap
 from backends.simulate import demo_scene
 
 QUICK = {"steps": 60, "pixels_per_step": 512}
@@ -37,7 +37,8 @@ def test_it_learns_and_shows_its_inside(made: Any) -> None:
     first, *inside = result.overlays
     assert isinstance(first, ClassMap)
     assert first.shown
-    assert [type(o) for o in inside] == [ClusterField]
+    assert [type(o) for o in inside] == [ClusterField, ScoreMap, ScoreMap]
+    assert not any(o.shown for o in inside[1:])
     field = inside[0]
     assert field.shape == scene.shape[:2]
     assert len(field.blocks) == 2
@@ -82,7 +83,7 @@ def test_a_checkpoint_gives_the_same_map(made: Any, tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
     save_checkpoint(result.checkpoint, path)
     loaded, _ = load_checkpoint(path)
-    again = map_scene(scene, loaded, Provenance("css_mamba"), title="x")
+    again = map_scene(scene, loaded, Provenance("css_mamba"))
     np.testing.assert_array_equal(again.overlays[0].labels, result.class_map.labels)
 
 
