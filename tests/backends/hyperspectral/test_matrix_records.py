@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from backends.errors import WrongUse
+from backends.hyperspectral.batches import network_arguments
 from backends.hyperspectral.classify import classify
 from backends.hyperspectral.features import read_window
 from backends.hyperspectral.mapping import network_of
 from backends.hyperspectral.normalise import match_bands
 from backends.hyperspectral.occlusion import held_out_mask, occlusion_check
 from backends.hyperspectral.records import MatrixRecords
-from backends.hyperspectral.training import network_arguments
 from backends.io import open_scene
 from backends.io.labels import open_labels
 from backends.jobs import Progress
