@@ -85,6 +85,7 @@ class ClearbandWindow(QObject):
             "board": self.canvas.board,
             "pictures": self.canvas.pictures,
             "do": lambda action_id: self.actions.run(action_id),
+            "open_file": lambda path: self.opener.open_paths([path]),
         }
         self.book = DockBook(self.qt_window, self.workspace, boards)
         self.docks = self.book.docks

@@ -47,6 +47,7 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
     DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk", ("do",)),
+    DockSpec("finetune", "Train", "widgets.finetune_dock:FinetuneDock", "desk", ("open_file",)),
     DockSpec("matrices", "Matrices", "widgets.matrices_dock:MatricesDock", "desk"),
     DockSpec("clusters", "Clusters", "widgets.clusters_dock:ClustersDock", "desk"),
     DockSpec("spectrum", "Spectrum", "widgets.spectrum_dock:SpectrumDock", "bottom"),
@@ -86,7 +87,7 @@ WORKBENCHES: tuple[Workbench, ...] = (
         "Pathology",
         "Slides and medical pictures",
         "Ctrl+2",
-        ("layers", "provenance", "composer", "regions"),
+        ("layers", "provenance", "composer", "regions", "finetune"),
     ),
     Workbench(
         "fire",

@@ -25,7 +25,9 @@ def bench(
     ] = None,
     protocol: Annotated[
         list[str] | None,
-        typer.Option("--protocol", help="hsi: default P30 and the scene's separate one."),
+        typer.Option(
+            "--protocol", help="hsi: P30 and the scene's separate one; finetune: SEPARATE, RANDOM."
+        ),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option("--model", help="hsi, finetune: default all models.")
@@ -78,6 +80,7 @@ def bench(
 
         made = finetune.tabulate(
             models=model or (),
+            protocols=protocol or (),
             seeds=None if seeds is None else range(first_seed, first_seed + seeds),
             device=device,
             settings=pairs(setting, "--set"),

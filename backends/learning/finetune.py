@@ -259,7 +259,7 @@ class _Teaching:
                 way_out="Train first; a checkpoint is written after each epoch.",
             )
         network.to(self.device)
-        folder = self.folder
+        folder, words = self.folder, self.settings.words(self.source)
         curve = train_images(
             network,
             self.kind.head,
@@ -267,7 +267,7 @@ class _Teaching:
             self.plan,
             device=self.device,
             state=state,
-            keep=None if folder is None else lambda now: save_state(now, identity, folder),
+            keep=None if folder is None else lambda now: save_state(now, identity, folder, words),
             go_on=not finish,
             progress=self.progress,
         )

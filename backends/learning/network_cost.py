@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -58,6 +59,8 @@ def network_cost(
     bands : int
     size : (rows, cols)
     """
+    # It warns at import that kernels of triton are not counted; none is used here.
+    logging.getLogger("torch.utils.flop_counter").setLevel(logging.ERROR)
     from torch.utils.flop_counter import FlopCounterMode
 
     modes = [(part, part.training) for part in network.modules()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,17 @@ CHECKPOINT_FILE = "training.safetensors"
 _FORMAT = "clearband training 1"
 
 
-def save_state(state: TrainingState, identity: str, folder: Path) -> None:
+def save_state(
+    state: TrainingState, identity: str, folder: Path, words: Sequence[str] = ()
+) -> None:
     """Replace the checkpoint of a training.
 
     Parameters
     ----------
     identity : str
         Of the training: same data, split and settings, same identity.
+    words : sequence of str
+        The command line that asked for it.
     """
     from safetensors.torch import save_file
     from torch import Tensor
@@ -40,6 +45,7 @@ def save_state(state: TrainingState, identity: str, folder: Path) -> None:
     about = {
         "format": _FORMAT,
         "identity": identity,
+        "words": list(words),
         "epoch": state.epoch,
         "curve": {**state.curve.to_dict(), "loss": list(state.curve.loss)},
         "best_f1": state.best_f1,
@@ -112,6 +118,17 @@ def load_state(folder: Path, identity: str) -> TrainingState | None:
             way_out="Choose another folder, or leave resuming out to begin anew.",
         )
     return state
+
+
+def checkpoint_words(folder: Path) -> list[str] | None:
+    """Return the command line of the training whose checkpoint lies in a folder, if one does."""
+    try:
+        with (folder / CHECKPOINT_FILE).open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(min(length, 64 << 20)))
+        return [str(word) for word in json.loads(header["__metadata__"]["clearband"])["words"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def forget_state(folder: Path) -> None:

@@ -104,25 +104,38 @@ def test_it_learns_and_the_card_says_what_it_is_worth(taught: tuple[Path, Path])
     assert listed[1].startswith("above/above_000.png,above,above_0–2,")
 
 
-def test_the_file_opens_and_says_again_what_was_predicted(taught: tuple[Path, Path]) -> None:
-    source, run = taught
-    network, card = open_network(run / "network.safetensors")
-    rows = (run / "predictions.csv").read_text(encoding="utf-8").splitlines()[1:]
+def test_the_file_opens_as_a_classifier_and_says_again_what_was_predicted(
+    taught: tuple[Path, Path],
+) -> None:
     from backends.io import open_scene
-    from backends.learning.image_reading import read_scaled
+    from backends.learning.taught_classifier import open_taught
 
+    source, run = taught
+    found = open_taught(run)
+    assert found.class_names == ("above", "below", "even")
+    assert not found.card.untrained
+    assert found.card.figures["accuracy"] >= 0.8
+    rows = (run / "predictions.csv").read_text(encoding="utf-8").splitlines()[1:]
     for row in rows[:6]:
         path, _, _, said, certainty = row.split(",")
         with open_scene(source / path) as scene:
-            values = read_scaled(scene, tuple(card["size"])).astype(np.float32)
-        unit = (values - np.float32(card["low"])[:, None, None]) / 255
-        normal = (unit - np.float32(card["mean"])[:, None, None]) / np.float32(card["std"])[
-            :, None, None
-        ]
-        with torch.no_grad():
-            chances = torch.softmax(network(torch.from_numpy(normal)[None]), 1)[0]
-        assert card["classes"][int(chances.argmax())] == said
-        assert float(chances.max()) == pytest.approx(float(certainty), abs=1e-4)
+            prepared = found.prepare(scene.read(), fit="stretch")
+        _, name, chance = found.top(prepared, 1)[0]
+        assert name == said
+        # The trainer keeps 8-bit images in whole grey values after scaling.
+        assert chance == pytest.approx(float(certainty), abs=0.02)
+
+
+def test_what_is_no_network_of_ours_is_a_sentence(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    from backends.learning.taught_classifier import open_taught
+
+    with pytest.raises(BadInput, match="does not exist"):
+        open_taught(tmp_path / "none")
+    save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(BadInput, match="no network that Clearband taught"):
+        open_taught(tmp_path / "other.safetensors")
 
 
 def test_resumed_is_the_same_as_never_stopped(image_folder: MakeFolder, tmp_path: Path) -> None:
