@@ -321,6 +321,7 @@ class FinetuneDock(QWidget):
         )
         self.result.clear()
         self.curves.clear()
+        self.check_line.hide()
         self._submit(job, self._show)
 
     def check(self) -> None:

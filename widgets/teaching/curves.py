@@ -24,7 +24,10 @@ class ImageTrainingPlot(QWidget):
         self.line = wrapped()
         column.addWidget(self.line)
         self.key = wrapped()
-        self.key.setToolTip("Validation images are kept from the training; they choose the state")
+        self.key.setToolTip(
+            "Macro F1 and accuracy on validation images, which choose the state that is kept; "
+            "accuracy in training is on changed images that it learns from"
+        )
         column.addWidget(self.key)
         self.upper, self.lower = _plot("%", 160), _plot("Loss", 120)
         column.addWidget(self.upper)
@@ -34,8 +37,8 @@ class ImageTrainingPlot(QWidget):
         # Not inside the plot: 300 pixels are too few for words beside the lines.
         self.key.setText(
             " ".join(
-                f"<span style='color:{key_color(color)}'>●</span> {name.replace(' ', chr(160))}"
-                for color, name in ((0, "macro F1, val."), (2, "accuracy, val."), (1, "training"))
+                f"<span style='color:{key_color(color)}'>●</span>{chr(160)}{name.replace(' ', chr(160))}"
+                for color, name in ((0, "macro F1"), (2, "accuracy"), (1, "in training"))
             )
         )
         self.f1, self.val, self.train = self._curve(0), self._curve(2), self._curve(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt
@@ -130,7 +131,7 @@ class TeachingResult(QWidget):
         wrong = [row for row in predictions[1:] if row[1] == "test" and row[2] != row[3]]
         wrong.sort(key=lambda row: -float(row[4]))
         rows = [
-            (str(path).rsplit("/", 1)[-1], truth, said, percent(float(sure)))
+            (Path(str(path)).stem, truth, said, percent(float(sure)))
             for path, _, truth, said, sure in wrong[:MOST_ERRORS]
         ]
         fill(self.errors, rows)

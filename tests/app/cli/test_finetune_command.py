@@ -94,7 +94,7 @@ def test_bench_keeps_its_runs(
     capsys.readouterr()
     assert run([*words, "--seeds", "2", "--resume"]) == 0
     said = capsys.readouterr()
-    assert said.err.count("compact_cnn, seed") == 1
+    assert said.err.count("compact_cnn, SEPARATE, seed") == 1
     found = json.loads(out.read_text(encoding="utf-8"))
     assert [r["seed"] for r in found["runs"]] == [0, 1]
     assert found["table"][0]["seeds"] == 2
