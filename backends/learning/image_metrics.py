@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
-
-BINS = 15
+from backends.hyperspectral.calibration import calibration_error
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +135,7 @@ def image_metrics(
         confusion,
         tuple(classes),
         tuple(area_under_roc(truth == k, probability[:, k]) for k in range(count)),
-        calibration_error(truth, probability),
+        calibration_error(probability.max(1), said == truth) if truth.size else None,
         entropy,
     )
 
@@ -154,26 +153,6 @@ def area_under_roc(positive: NDArray[np.bool_], score: NDArray[np.floating]) -> 
         return None
     ranks = rankdata(score)
     return float((ranks[positive].sum() - ups * (ups + 1) / 2) / (ups * downs))
-
-
-def calibration_error(
-    truth: NDArray[np.int64], probability: NDArray[np.floating], bins: int = BINS
-) -> float | None:
-    """Return the expected calibration error of the likeliest class (Guo et al. 2017, eq. 3).
-
-    The mean over bins of |share right - mean certainty|, weighed by the images in the bin.
-    """
-    if not truth.size:
-        return None
-    certain = probability.max(1)
-    right = probability.argmax(1) == truth
-    which = np.minimum((certain * bins).astype(int), bins - 1)
-    total = 0.0
-    for number in range(bins):
-        mine = which == number
-        if mine.any():
-            total += mine.sum() * abs(float(right[mine].mean()) - float(certain[mine].mean()))
-    return total / truth.size
 
 
 def _ratio(part: Any, whole: Any) -> float | None:

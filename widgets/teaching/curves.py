@@ -35,12 +35,9 @@ class ImageTrainingPlot(QWidget):
         self.lower.getPlotItem().setLabel("bottom", "Round")
         self.upper.getPlotItem().setYRange(0, 100)
         # Not inside the plot: 300 pixels are too few for words beside the lines.
-        self.key.setText(
-            " ".join(
-                f"<span style='color:{key_color(color)}'>●</span>{chr(160)}{name.replace(' ', chr(160))}"
-                for color, name in ((0, "macro F1"), (2, "accuracy"), (1, "in training"))
-            )
-        )
+        named = ((0, "macro F1"), (2, "accuracy"), (1, "in\u00a0training"))
+        dot = "<span style='color:{}'>●</span>\u00a0{}"
+        self.key.setText(" ".join(dot.format(key_color(n), name) for n, name in named))
         self.f1, self.val, self.train = self._curve(0), self._curve(2), self._curve(1)
         self.loss = self.lower.getPlotItem().plot([], [], pen=pg.mkPen(key_color(1)))
         self.val_loss = self.lower.getPlotItem().plot(

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_s
 
 from backends.errors import BadInput, WrongUse
 from backends.learning.augment import KINDS, augment, augmentation
-from backends.learning.image_metrics import calibration_error, image_metrics
+from backends.learning.image_metrics import image_metrics
 from backends.learning.image_split import ImageSplit
 from backends.learning.leakage import find_leakage
 
@@ -53,7 +53,8 @@ def test_calibration_error_by_hand() -> None:
     chances = np.array([[0.95, 0.05], [0.95, 0.05], [0.95, 0.05], [0.35, 0.65]])
     # Bin of 0.95: certain 0.95, right 2 of 3; bin of 0.65: right 1 of 1.
     wanted = 3 / 4 * abs(2 / 3 - 0.95) + 1 / 4 * abs(1 - 0.65)
-    assert calibration_error(truth, chances) == pytest.approx(wanted)
+    found = image_metrics(truth, chances, ("a", "b"))
+    assert found.calibration_error == pytest.approx(wanted)
 
 
 def test_doubles_across_parts_are_found_and_others_are_not() -> None:
