@@ -39,6 +39,8 @@ LINE = "#E69F00"
 # A dashed outline is drawn as this many strokes at most: more would make drawing slow.
 MOST_DASHES = 400
 LIMITS_SAMPLE = 250_000
+# Of the least sure pixels of a map that fades.
+FAINTEST = 0.12
 
 KINDS = {
     "ClassMap": "class map",
@@ -84,9 +86,10 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
     if type(before) is not type(overlay) or before.placement != overlay.placement:
         return False
     if isinstance(overlay, ClassMap):
-        if dict(before.class_names) != dict(overlay.class_names):
+        same = dict(before.class_names) == dict(overlay.class_names)
+        if not same or before.fade != overlay.fade:
             return False
-        layer.data = overlay.labels
+        layer.data = picture(overlay)
     elif isinstance(overlay, (ScoreMap, ConceptMaps)):
         values = plane(overlay, choice)
         low, high = limits(overlay, choice)
@@ -123,7 +126,7 @@ def from_layer(
     known = layer.metadata.get(META, {}).get("overlay")
     origin = provenance or Provenance(method="by hand")
     name = type(layer).__name__
-    if isinstance(known, ClassMap):
+    if isinstance(known, ClassMap) and not known.fade:
         return replace(known, labels=np.asarray(layer.data), title=layer.name)
     if isinstance(known, Perimeters) and not known.draft and name == "Shapes":
         return replace(known, perimeters=_rings_back(layer, known), title=layer.name)
@@ -149,6 +152,32 @@ def from_layer(
         f"{layer.name} cannot be kept as an overlay.",
         way_out="Labels, single images and polygons can.",
     )
+
+
+def picture(overlay: ClassMap) -> NDArray[Any]:
+    """Return what the layer of a class map shows: its values, or colours where pixels fade."""
+    return faded(overlay) if overlay.fade else np.asarray(overlay.labels)
+
+
+def faded(overlay: ClassMap) -> NDArray[np.uint8]:
+    """Return the colours of a class map, (rows, cols, 4): opaque where pixels are surest.
+
+    "Surest" is the 98th percentile of the map, for the best of fifty is seldom near 1.
+    """
+    colors = colors_of(overlay)
+    lookup = np.zeros((int(max(colors, default=0)) + 2, 4), np.uint8)
+    lookup[1:] = (*bytes.fromhex(UNNAMED[1:]), 255)
+    for value, color in colors.items():
+        lookup[value] = (*bytes.fromhex(color[1:]), 255)
+    out = lookup[np.minimum(overlay.labels, len(lookup) - 1)]
+    assert overlay.confidence is not None
+    sure = np.nan_to_num(np.asarray(overlay.confidence, np.float32))
+    there = overlay.labels > 0
+    some = sure[there][:: max(1, there.size // LIMITS_SAMPLE)]
+    top = float(np.percentile(some, 98)) if some.size else 1.0
+    part = np.clip(sure / max(top, 1e-6), FAINTEST, 1)
+    out[..., 3] = np.where(there, np.rint(255 * part), 0)
+    return out
 
 
 def plane(overlay: Overlay, choice: int = 0) -> NDArray[Any]:
@@ -254,8 +283,10 @@ def dashes(ring: NDArray[Any], length: float) -> list[NDArray[np.float64]]:
 
 
 def _class_map(overlay: ClassMap, frame: Frame, choice: int) -> list[Any]:
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
+    if overlay.fade:
+        return [Image(faded(overlay), name=overlay.title, rgb=True, **_place(overlay, frame))]
     layer = Labels(
         overlay.labels,
         name=overlay.title,

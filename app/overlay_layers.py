@@ -265,8 +265,12 @@ def legend_of(
 
 def _cut(layer: Any, overlay: Overlay, part: float | None) -> None:
     choice = layer.metadata[conversion.META]["choice"]
-    full = overlay.labels if isinstance(overlay, ClassMap) else conversion.plane(overlay, choice)
-    cols = full.shape[1]
+    if isinstance(overlay, ClassMap):
+        cols = overlay.labels.shape[1]
+    else:
+        cols = conversion.plane(overlay, choice).shape[1]
     keep = cols if part is None else min(cols, max(1, round(part * cols)))
     if layer.data.shape[1] != keep:
+        flat = isinstance(overlay, ClassMap)
+        full = conversion.picture(overlay) if flat else conversion.plane(overlay, choice)
         layer.data = full[:, :keep]

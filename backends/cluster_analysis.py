@@ -1,4 +1,4 @@
-"""What the clusters of a reader are worth: against labels, against spectra, against another run.
+"""What the clusters of a reader hold: labels, spectra, an order, and pixels that are kept.
 
 Nothing here knows a network: it reads `ClusterBlock` maps and label images.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.cluster_edges import same_size
 from backends.errors import BadInput
 from backends.overlays import ClusterBlock, Placement
 from backends.scene import Scene
@@ -119,7 +120,7 @@ def cluster_table(block: ClusterBlock, labels: NDArray[Any] | None) -> ClusterTa
     sizes = sizes_of(block)
     if labels is None:
         return ClusterTable(np.zeros((block.clusters, 0), np.int64), (), sizes)
-    _same(block.cluster, labels)
+    same_size(block.cluster, labels)
     known = (labels > 0) & (block.cluster > 0)
     classes, column = np.unique(labels[known], return_inverse=True)
     cell = (block.cluster[known].astype(np.int64) - 1) * max(1, len(classes)) + column
@@ -133,86 +134,6 @@ def cluster_table(block: ClusterBlock, labels: NDArray[Any] | None) -> ClusterTa
 def _entropy(parts: NDArray[Any]) -> float:
     some = parts[parts > 0]
     return float(-(some * np.log(some)).sum())
-
-
-# -- edges -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BoundaryAgreement:
-    """How well the edges of clusters follow the edges of labelled areas.
-
-    Attributes
-    ----------
-    precision : float or None
-        Part of the cluster edge that lies by a label edge.
-    recall : float or None
-        Part of the label edge that lies by a cluster edge.
-    cluster_edge, label_edge : int
-        Pixels of both edges, between labelled pixels only.
-    tolerance : int
-        Pixels (in rows and columns) that still count as "by".
-    """
-
-    precision: float | None
-    recall: float | None
-    cluster_edge: int
-    label_edge: int
-    tolerance: int = 1
-
-    @property
-    def f1(self) -> float | None:
-        """Harmonic mean of both; None where no two classes touch or no cluster ends."""
-        if self.precision is None or self.recall is None:
-            return None
-        total = self.precision + self.recall
-        return 2 * self.precision * self.recall / total if total else 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return {
-            "f1": self.f1,
-            "precision": self.precision,
-            "recall": self.recall,
-            "cluster_edge_pixels": self.cluster_edge,
-            "label_edge_pixels": self.label_edge,
-            "tolerance_pixels": self.tolerance,
-        }
-
-
-def edges(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark both sides of every step between known neighbours, up, down, left or right."""
-    out = np.zeros(values.shape, bool)
-    down = (values[1:] != values[:-1]) & known[1:] & known[:-1]
-    across = (values[:, 1:] != values[:, :-1]) & known[:, 1:] & known[:, :-1]
-    out[1:] |= down
-    out[:-1] |= down
-    out[:, 1:] |= across
-    out[:, :-1] |= across
-    return out
-
-
-def boundary_agreement(
-    cluster: NDArray[Any], labels: NDArray[Any], tolerance: int = 1
-) -> BoundaryAgreement:
-    """Return boundary F1 of cluster edges against label edges.
-
-    Only where both neighbours are labelled: beyond, nobody knows where an edge is.
-    """
-    from scipy.ndimage import maximum_filter
-
-    _same(cluster, labels)
-    known = (labels > 0) & (cluster > 0)
-    mine, theirs = edges(cluster, known), edges(labels, known)
-    size = 2 * tolerance + 1
-    by_mine, by_theirs = (maximum_filter(e, size, mode="constant") for e in (mine, theirs))
-    held = int(mine.sum()), int(theirs.sum())
-    return BoundaryAgreement(
-        float((mine & by_theirs).sum() / held[0]) if all(held) else None,
-        float((theirs & by_mine).sum() / held[1]) if all(held) else None,
-        *held,
-        tolerance=tolerance,
-    )
 
 
 # -- spectra -----------------------------------------------------------------------------------
@@ -304,7 +225,7 @@ class Coverage:
         self._places: dict[int, NDArray[np.int64]] = {}
         self._cluster_places = _places_by(block.cluster[there], self._place)
         if labels is not None:
-            _same(block.cluster, labels)
+            same_size(block.cluster, labels)
             self._places = _places_by(labels[there], self._place)
 
     def kept(self, ratio: float) -> int:
@@ -335,41 +256,7 @@ def _parts(places: Mapping[int, NDArray[np.int64]], kept: int) -> dict[int, floa
     return {v: float(np.searchsorted(p, kept) / len(p)) for v, p in places.items()}
 
 
-# -- two runs, and one path --------------------------------------------------------------------
-
-
-def match_clusters(
-    one: NDArray[Any], two: NDArray[Any], clusters: int
-) -> tuple[NDArray[np.int64], float]:
-    """Give the clusters of a second run the numbers of those of the first they share most with.
-
-    The Hungarian method on the table of shared pixels: numbers differ from run to run.
-
-    Parameters
-    ----------
-    one, two : integer arrays of the same shape
-        0 is no cluster.
-    clusters : int
-        The larger number of clusters of the two.
-
-    Returns
-    -------
-    number : int64 array of shape (clusters + 1,)
-        ``number[two]`` is the second map in the numbers of the first.
-    agreement : float
-        Part of the pixels that then have the same number.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    _same(one, two)
-    both = (one > 0) & (two > 0)
-    cell = (one[both].astype(np.int64) - 1) * clusters + two[both].astype(np.int64) - 1
-    shared = np.bincount(cell, minlength=clusters * clusters).reshape(clusters, clusters)
-    mine, theirs = linear_sum_assignment(shared, maximize=True)
-    number = np.zeros(clusters + 1, np.int64)
-    number[theirs + 1] = mine + 1
-    total = int(both.sum())
-    return number, float(shared[mine, theirs].sum() / total) if total else 0.0
+# -- one path --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -381,6 +268,8 @@ class ReadingPath:
     cluster, sequence : int
     number, of : int
         Which of the cluster's sequences it is, from 1.
+    alone : bool
+        Whether the sequence holds pixels of this cluster only.
     points : int64 array of shape (pixels, 2)
         Row and column in the overlay, first read first.
     """
@@ -390,10 +279,14 @@ class ReadingPath:
     number: int
     of: int
     points: NDArray[np.int64]
+    alone: bool = True
 
 
 def reading_path(block: ClusterBlock, cluster: int, sequence: int = 0) -> ReadingPath:
-    """Return the order of one sequence of a cluster.
+    """Return the order of one sequence that reads pixels of a cluster.
+
+    Where a sequence runs through several clusters, all of it is returned: that is the way the
+    reader went.
 
     Parameters
     ----------
@@ -408,17 +301,9 @@ def reading_path(block: ClusterBlock, cluster: int, sequence: int = 0) -> Readin
     if len(numbers) == 0:
         return ReadingPath(cluster, 0, 0, 0, np.empty((0, 2), np.int64))
     chosen = sequence if sequence in numbers else int(numbers[0])
-    members = flat[of == chosen]
+    members = np.flatnonzero(block.sequence == chosen)
+    alone = len(members) == int((of == chosen).sum())
     ordered = members[np.argsort(block.rank.ravel()[members], kind="stable")]
     points = np.column_stack(np.unravel_index(ordered, block.cluster.shape)).astype(np.int64)
     at = int(np.searchsorted(numbers, chosen)) + 1
-    return ReadingPath(cluster, chosen, at, len(numbers), points)
-
-
-def _same(one: NDArray[Any], two: NDArray[Any]) -> None:
-    if one.shape != two.shape:
-        raise BadInput(
-            f"Clusters of {one.shape[0]} × {one.shape[1]} pixels and labels of "
-            f"{two.shape[0]} × {two.shape[1]} do not lie on each other.",
-            way_out="Choose the labels of this scene.",
-        )
+    return ReadingPath(cluster, chosen, at, len(numbers), points, alone)

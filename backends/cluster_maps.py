@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.cluster_analysis import HOPS, ReadingPath
-from backends.errors import WrongUse
+from backends.cluster_edges import border_lines, edges
+from backends.errors import BadInput, WrongUse
 from backends.overlays import ClassMap, ClusterBlock, ClusterField, GraphOverlay, Overlay, ScoreMap
 
 MAPS = {
@@ -17,8 +18,14 @@ MAPS = {
     "order": "Reading order",
     "step": "Step size",
     "score": "Score",
+    "attention": "Attention part",
+    "typical": "Cluster part",
     "kept": "Kept pixels",
 }
+# Of a scene with more borders, pixels are marked instead of lines drawn.
+MOST_LINES = 60_000
+# Of a larger scene, clusters are drawn evenly; certainty has a map of its own.
+MOST_FADED = 600_000
 KEPT_NAMES = {1: "Kept", 2: "Passed over"}
 
 
@@ -57,7 +64,11 @@ def block_map(
     if what == "clusters":
         sure = np.nan_to_num(block.certainty.astype(np.float32))
         names = cluster_names(block)
-        return ClassMap(*head, **common, labels=block.cluster, class_names=names, confidence=sure)
+        # Colours that fade are made on the window's thread.
+        fade = block.cluster.size <= MOST_FADED
+        return ClassMap(
+            *head, **common, labels=block.cluster, class_names=names, confidence=sure, fade=fade
+        )
     if what == "kept":
         mask = block.sequence > 0 if kept is None else kept
         labels = np.where(block.cluster > 0, np.where(mask, 1, 2), 0).astype(np.uint8)
@@ -67,8 +78,38 @@ def block_map(
         "order": (order_of(block), "0 first, 1 last"),
         "step": (block.step, ""),
         "score": (block.score, ""),
+        "attention": (block.attention, ""),
+        "typical": (block.typical, ""),
     }[what]
+    if values is None:
+        raise BadInput(
+            f"{field.title} was made before the parts of the score were kept.",
+            way_out="Classify the scene again.",
+        )
     return ScoreMap(*head, **common, values=values.astype(np.float32), unit=unit)
+
+
+def has_map(block: ClusterBlock, what: str) -> bool:
+    """Tell whether a block has a map: older results lack the parts of the score."""
+    return what not in ("attention", "typical") or getattr(block, what) is not None
+
+
+def border_overlay(field: ClusterField, number: int) -> Overlay:
+    """Return where the clusters of a block end, to lie over another map.
+
+    Lines between pixels; of a scene with very many, the pixels on both sides.
+    """
+    cluster = field.blocks[number - 1].cluster
+    head = (f"Borders of clusters, block {number}", field.scene_id, field.provenance)
+    mine = f"{field.id}-borders"
+    lines = border_lines(cluster)
+    if len(lines) > MOST_LINES:
+        marked = edges(cluster, cluster > 0).astype(np.uint8)
+        names = {1: "Border of a cluster"}
+        return ClassMap(*head, placement=field.placement, id=mine, labels=marked, class_names=names)
+    ends = np.arange(2 * len(lines)).reshape(-1, 2)
+    nodes = _scene_pixels(field, lines.reshape(-1, 2))
+    return GraphOverlay(*head, id=mine, nodes=nodes, edges=ends)
 
 
 def path_overlay(field: ClusterField, path: ReadingPath, first: int = 0) -> GraphOverlay:
@@ -97,7 +138,7 @@ def point_overlay(field: ClusterField, path: ReadingPath, at: int) -> GraphOverl
     )
 
 
-def _scene_pixels(field: ClusterField, points: NDArray[np.int64]) -> NDArray[np.float64]:
+def _scene_pixels(field: ClusterField, points: NDArray[Any]) -> NDArray[np.float64]:
     place = field.placement
     steps = np.array([place.row_step, place.col_step])
     return np.asarray(points * steps + np.array([place.row, place.col]), np.float64)

@@ -160,11 +160,14 @@ class ClassMap(Overlay):
         Name of each value but 0.
     confidence : float32 array of shape (rows, cols), optional
         Probability of the class given, 0 to 1.
+    fade : bool
+        Draw pixels the fainter, the less sure they are.
     """
 
     labels: Array = field(kw_only=True)
     class_names: Mapping[int, str] = field(kw_only=True)
     confidence: Array | None = field(default=None, kw_only=True)
+    fade: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         _need(self.labels, 2, self.title)
@@ -172,6 +175,8 @@ class ClassMap(Overlay):
             raise BadInput(f"{self.title}: a class map holds whole numbers.")
         if self.confidence is not None and self.confidence.shape != self.labels.shape:
             raise BadInput(f"{self.title}: the confidence has another size than the map.")
+        if self.fade and self.confidence is None:
+            raise BadInput(f"{self.title}: nothing says how sure its pixels are.")
 
     def counts(self) -> dict[int, int]:
         """Return pixels a class value, named classes only."""

@@ -115,6 +115,7 @@ def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
             labels=shelf.add(overlay.labels),
             class_names=dict(overlay.class_names),
             confidence=None if sure is None else shelf.add(sure),
+            fade=overlay.fade,
         )
     if isinstance(overlay, ScoreMap):
         common |= {
@@ -204,7 +205,9 @@ def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
         sure = None if record.confidence is None else box.take(record.confidence)
         labels = box.take(record.labels)
         names = dict(record.class_names)
-        return ClassMap(*head, **common, labels=labels, class_names=names, confidence=sure)
+        return ClassMap(
+            *head, **common, labels=labels, class_names=names, confidence=sure, fade=record.fade
+        )
     if isinstance(record, (HeatmapRecord, ScoreMapRecord)):
         common |= {"values": box.take(record.values), "unit": record.unit, "centre": record.centre}
         if isinstance(record, HeatmapRecord):

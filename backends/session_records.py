@@ -109,6 +109,7 @@ class ClassMapRecord(OverlayBase):
     labels: ArrayName
     class_names: Names
     confidence: ArrayName | None = None
+    fade: bool = False
 
 
 class ScoreMapRecord(OverlayBase):

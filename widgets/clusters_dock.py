@@ -26,16 +26,15 @@ from PyQt6.QtWidgets import (
 
 from backends.cluster_analysis import (
     HOPS,
-    BoundaryAgreement,
     ClusterSpectra,
     ClusterTable,
     Coverage,
     ReadingPath,
-    boundary_agreement,
     cluster_spectra,
     cluster_table,
     reading_path,
 )
+from backends.cluster_edges import BoundaryAgreement, boundary_agreement
 from backends.cluster_maps import MAPS, block_map, cluster_names, path_overlay, point_overlay
 from backends.jobs import Job, Progress
 from backends.overlays import ClusterBlock, ClusterField, Overlay
@@ -52,6 +51,8 @@ from widgets.theme import GRID, wrapped
 _BEATS = 120
 _MOST_CURVES = 8
 _MAP_TIPS = {
+    "attention": "What attention adds to the score",
+    "typical": "What membership adds to the score",
     "clusters": "One colour a cluster, as in the table below",
     "certainty": "Membership of each pixel in its cluster",
     "order": "Dark is read first, bright last: the last have heard all before them",

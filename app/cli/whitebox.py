@@ -9,8 +9,10 @@ import typer
 
 from app.cli.console import emit, pairs, run_job, table
 from app.cli.root import app
+from backends.errors import WrongUse
 from backends.io import open_scene
 from backends.jobs import Job, Progress
+from backends.overlays import ClusterField
 
 
 @app.command("whitebox")
@@ -22,6 +24,10 @@ def whitebox_command(
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
     labels: Annotated[
         Path | None, typer.Option("--labels", help="A label file; it only measures.")
+    ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", help="clusters.npz of another run; clusters are matched."),
     ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     option: Annotated[
@@ -35,13 +41,14 @@ def whitebox_command(
 ) -> None:
     """Run a trained network and write its inner steps: maps, arrays, tables, figures.
 
-    css_mamba: clusters, reading order, step size, mean spectra, agreement with labels.
+    css_mamba: clusters, reading order, scores, step size, mean spectra, agreement with labels.
     es_mhc: the matrices of every pixel and their statistics.
     """
     from backends.hyperspectral.whitebox import look_inside, write_whitebox
     from backends.io.labels import open_labels
 
     def run(progress: Progress) -> dict[str, Any]:
+        other = None if compare is None else _other(compare, progress)
         with open_scene(scene_path, pairs(option, "--option")) as scene:
             given = None
             if labels is not None:
@@ -53,6 +60,7 @@ def whitebox_command(
                 out,
                 labels=None if given is None else given.values,
                 class_names=None if given is None else given.class_names,
+                other=other,
                 progress=progress,
             )
             return {
@@ -67,6 +75,19 @@ def whitebox_command(
     emit(values, as_json=as_json, text=_text(values))
 
 
+def _other(path: Path, progress: Progress) -> ClusterField:
+    """Read the clusters of another run."""
+    from backends.io.overlay_files import read_result
+
+    scene, found = read_result(path, progress=progress)
+    scene.close()
+    if not isinstance(found, ClusterField):
+        raise WrongUse(
+            f"{path.name} holds no clusters.", way_out="Give the clusters.npz of another run."
+        )
+    return found
+
+
 def _text(values: dict[str, Any]) -> str:
     rows: dict[str, Any] = {"Model": values["model"], "Device": values["device"]}
     for number, block in enumerate(values["figures"].get("clusters", {}).get("blocks", ()), 1):
@@ -78,6 +99,11 @@ def _text(values: dict[str, Any]) -> str:
         edge = block.get("boundary_agreement", {}).get("f1")
         words += "" if edge is None else f", boundary F1 {edge:.3f}"
         rows[f"Block {number}"] = words
+    for number, block in enumerate(values["figures"].get("comparison", {}).get("blocks", ()), 1):
+        rows[f"Block {number}, other run"] = (
+            f"{100 * block['same_cluster_when_matched']:.1f} % of the pixels in matching clusters "
+            f"(one cluster for all: {100 * block['largest_cluster']:.1f} %), NMI {block['nmi']:.3f}"
+        )
     for site in values["figures"].get("matrices", {}).get("sites", ()):
         low = min(min(row) for row in site["smallest"])
         high = max(max(row) for row in site["largest"])

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from backends.cluster_analysis import (
     ClusterSpectra,
-    boundary_agreement,
     cluster_spectra,
     cluster_table,
     sizes_of,
 )
-from backends.cluster_maps import block_map, cluster_names
+from backends.cluster_comparison import compare_runs
+from backends.cluster_edges import boundary_agreement
+from backends.cluster_maps import block_map, cluster_names, has_map
 from backends.errors import BadInput, WrongUse
 from backends.jobs import Progress
 from backends.overlays import ClassMap, ClusterBlock, ClusterField, MatrixField, Overlay
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from backends.hyperspectral.classify import ClassifyResult
     from backends.io.labels import Labels
 
-_MAPS = ("clusters", "certainty", "order", "step", "score")
+_MAPS = ("clusters", "certainty", "order", "step", "score", "attention", "typical")
 _MOST_LINES = 12
 
 
@@ -115,6 +116,7 @@ def write_whitebox(
     *,
     labels: NDArray[Any] | None = None,
     class_names: Mapping[int, str] | None = None,
+    other: ClusterField | None = None,
     progress: Progress | None = None,
 ) -> Written:
     """Write maps, arrays, tables and figures of what is inside; all of it or nothing.
@@ -126,6 +128,8 @@ def write_whitebox(
     labels : integer array of shape (rows, cols), optional
         0 is unlabelled.
     class_names : mapping of int to str, optional
+    other : ClusterField, optional
+        Clusters of another run, to be matched to these.
 
     Raises
     ------
@@ -156,6 +160,8 @@ def write_whitebox(
             progress.check()
             if isinstance(overlay, ClusterField):
                 figures["clusters"] = _clusters(overlay, scene, inner, labels, names, progress)
+                if other is not None:
+                    figures["comparison"] = comparison(overlay, other)
             elif isinstance(overlay, MatrixField):
                 figures["matrices"] = _matrices(overlay, scene, inner, progress)
             elif isinstance(overlay, ClassMap):
@@ -217,7 +223,7 @@ def _clusters(
     spectra = cluster_spectra(scene, overlay.blocks, placement=overlay.placement, progress=progress)
     out: list[dict[str, Any]] = []
     for number, (block, mean) in enumerate(zip(overlay.blocks, spectra, strict=True), 1):
-        for what in _MAPS:
+        for what in (name for name in _MAPS if has_map(block, name)):
             made = block_map(overlay, number, what)
             suffixes = ("tif", "png") if what == "clusters" else ("png",)
             for suffix in suffixes:
@@ -231,7 +237,24 @@ def _clusters(
         "tiles": overlay.tiles,
         "note": "Clusters mean the same in all tiles; sequences are those of one tile each.",
         "provenance": overlay.provenance.to_dict(),
+        "training": {name: list(values) for name, values in overlay.training.items()},
         "blocks": out,
+    }
+
+
+def comparison(one: ClusterField, two: ClusterField) -> dict[str, Any]:
+    """Return how the clusters of two runs match, block by block, as plain values.
+
+    Raises
+    ------
+    BadInput
+        They do not lie on each other.
+    """
+    blocks = zip(one.blocks, two.blocks, strict=False)
+    return {
+        "other": two.title,
+        "other_provenance": two.provenance.to_dict(),
+        "blocks": [compare_runs(mine, theirs).to_dict() for mine, theirs in blocks],
     }
 
 

@@ -57,6 +57,25 @@ def test_class_map_has_the_shared_colours_and_lies_in_place() -> None:
     assert not layer.editable
 
 
+def test_a_map_that_fades_is_faint_where_it_is_unsure() -> None:
+    sure = np.array([[0.0, 0.5, 0.25], [0.5, 0.01, 0.5]], np.float32)
+    before = class_map(confidence=sure, fade=True)
+    (layer,) = to_layers(before, FRAME)
+    assert isinstance(layer, Image)
+    assert layer.data.shape == (2, 3, 4)
+    np.testing.assert_array_equal(layer.data[0, 1, :3], to_rgb(class_colors(NAMES)[1]))
+    np.testing.assert_array_equal(layer.data[1, 2, :3], 128)  # a value without a name
+    alpha = layer.data[..., 3] / 255
+    np.testing.assert_allclose(alpha, [[0, 1, 0.5], [1, 0.12, 1]], atol=0.01)
+    after = class_map(confidence=np.full((2, 3), 0.5, np.float32), fade=True)
+    assert update_layers([layer], after)
+    np.testing.assert_array_equal(layer.data[..., 3], [[0, 255, 255], [255, 255, 255]])
+    assert not update_layers([layer], class_map())  # another kind of layer
+    np.testing.assert_array_equal(from_layer(layer, "s", FRAME).labels, LABELS)
+    with pytest.raises(BadInput, match="how sure"):
+        class_map(fade=True)
+
+
 def test_scores_show_true_limits_and_shared_colours() -> None:
     values = np.linspace(0, 10, 400, dtype=np.float32).reshape(20, 20)
     heat = Heatmap("Heat", "s", MADE, values=values, target="Water")

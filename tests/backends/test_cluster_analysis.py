@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,8 @@ import pytest
 from backends.bands import BandTable
 from backends.cluster_analysis import (
     Coverage,
-    boundary_agreement,
     cluster_spectra,
     cluster_table,
-    match_clusters,
     reading_path,
     sizes_of,
 )
@@ -90,49 +89,6 @@ def test_without_labels_only_sizes() -> None:
     assert cluster_table(a_block(), np.zeros((ROWS, COLS), np.uint8)).purity is None
 
 
-def _edge_pixels(values: np.ndarray, known: np.ndarray) -> set[tuple[int, int]]:
-    out = set()
-    for r in range(ROWS):
-        for c in range(COLS):
-            for a, b in ((r + 1, c), (r - 1, c), (r, c + 1), (r, c - 1)):
-                inside = 0 <= a < ROWS and 0 <= b < COLS
-                if inside and known[r, c] and known[a, b] and values[r, c] != values[a, b]:
-                    out.add((r, c))
-    return out
-
-
-@pytest.mark.parametrize("tolerance", [0, 1, 2])
-def test_boundary_agreement_by_hand(tolerance: int) -> None:
-    labels = np.full((ROWS, COLS), 1, np.uint8)
-    labels[:, 5:], labels[9:, :], labels[:3, 8:] = 2, 3, 0
-    cluster = np.full((ROWS, COLS), 1, np.uint8)
-    cluster[:, 6:], cluster[4:6, 1:3] = 2, 4
-    known = labels > 0
-    mine, theirs = _edge_pixels(cluster, known), _edge_pixels(labels, known)
-
-    def near(one: tuple[int, int], many: set[tuple[int, int]]) -> bool:
-        return any(max(abs(one[0] - r), abs(one[1] - c)) <= tolerance for r, c in many)
-
-    found = boundary_agreement(cluster, labels, tolerance)
-    precision = sum(near(e, theirs) for e in mine) / len(mine)
-    recall = sum(near(e, mine) for e in theirs) / len(theirs)
-    assert found.precision == pytest.approx(precision)
-    assert found.recall == pytest.approx(recall)
-    assert found.f1 == pytest.approx(2 * precision * recall / (precision + recall))
-    assert (found.cluster_edge, found.label_edge) == (len(mine), len(theirs))
-
-
-def test_boundaries_that_are_the_same_and_that_are_not_there() -> None:
-    labels = np.ones((ROWS, COLS), np.uint8)
-    labels[:, 5:] = 2
-    assert boundary_agreement(labels, labels).f1 == 1
-    alone = np.zeros((ROWS, COLS), np.uint8)
-    alone[2, 2], alone[8, 8] = 1, 2  # no two classes touch
-    assert boundary_agreement(a_block().cluster, alone).f1 is None
-    with pytest.raises(BadInput, match="do not lie on each other"):
-        boundary_agreement(labels, labels[:-1])
-
-
 def a_scene(values: np.ndarray) -> Scene:
     info = SceneInfo(None, "raster", BandTable.build(values.shape[2]))
     return Scene(ArraySource(values), info)
@@ -194,23 +150,6 @@ def test_coverage_of_a_ratio(ratio: float) -> None:
     assert set(coverage.of_classes(ratio)) == {2, 3, 7}
 
 
-def test_numbers_of_another_run_are_matched() -> None:
-    from itertools import permutations
-
-    rng = np.random.default_rng(0)
-    one = rng.integers(0, 5, (ROWS, COLS))
-    shuffle = np.array([0, 3, 1, 4, 2])
-    two = shuffle[one]
-    noisy = rng.random(two.shape) < 0.2
-    two = np.where(noisy, rng.integers(0, 5, two.shape), two)
-    number, agreement = match_clusters(one, two, 4)
-    both = (one > 0) & (two > 0)
-    best = max((np.array([0, *p])[two] == one)[both].mean() for p in permutations((1, 2, 3, 4)))
-    assert agreement == pytest.approx(best)
-    assert (number[two] == one)[both].mean() == pytest.approx(best)
-    np.testing.assert_array_equal(number[shuffle], np.arange(5))
-
-
 def test_path_follows_the_ranks() -> None:
     block = a_block(read=0.8)
     path = reading_path(block, 2)
@@ -223,3 +162,33 @@ def test_path_follows_the_ranks() -> None:
     nothing = reading_path(block, K)
     assert nothing.of == 0
     assert nothing.points.shape == (0, 2)
+
+
+def test_a_path_through_several_clusters_is_followed_whole() -> None:
+    block = a_block()
+    order = np.random.default_rng(4).permutation(ROWS * COLS)
+    rank = np.empty(ROWS * COLS, np.uint16)
+    rank[order] = np.arange(ROWS * COLS)
+    one = replace(block, rank=rank.reshape(ROWS, COLS), sequence=np.ones((ROWS, COLS), np.uint32))
+    path = reading_path(one, 2)
+    assert not path.alone
+    assert path.points.tolist() == [list(divmod(int(i), COLS)) for i in order]
+    assert reading_path(block, 2).alone
+
+
+def test_coverage_answers_while_a_slider_moves() -> None:
+    import time
+
+    rng = np.random.default_rng(0)
+    shape = (610, 340)  # the largest scene of the literature
+    cluster = rng.integers(1, 51, shape).astype(np.uint8)
+    score = rng.random(shape).astype(np.float16)
+    rank, sequence = np.zeros(shape, np.uint16), cluster.astype(np.uint32)
+    block = ClusterBlock(cluster, score, rank, sequence, score, score, 50, (0.5, 0.5), 0.1)
+    coverage = Coverage(block, rng.integers(0, 10, shape).astype(np.uint8))
+    started = time.perf_counter()
+    for ratio in (0.1, 0.5, 0.9):
+        assert coverage.kept(ratio) == int(ratio * 610 * 340)
+        assert len(coverage.of_classes(ratio)) == 9
+        assert len(coverage.of_clusters(ratio)) == 50
+    assert (time.perf_counter() - started) / 3 < 0.05

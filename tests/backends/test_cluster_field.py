@@ -12,7 +12,15 @@ import pytest
 
 from backends.bands import BandTable
 from backends.cluster_analysis import reading_path
-from backends.cluster_maps import MAPS, block_map, order_of, path_overlay, point_overlay
+from backends.cluster_maps import (
+    MAPS,
+    block_map,
+    border_overlay,
+    has_map,
+    order_of,
+    path_overlay,
+    point_overlay,
+)
 from backends.errors import BadInput, WrongUse
 from backends.export import export, formats_for
 from backends.io.writers.npz import add_array
@@ -20,6 +28,7 @@ from backends.overlays import (
     ClassMap,
     ClusterBlock,
     ClusterField,
+    GraphOverlay,
     Placement,
     Provenance,
     ScoreMap,
@@ -85,10 +94,15 @@ def test_what_does_not_fit_is_refused(field: ClusterField) -> None:
 def test_maps_on_demand(field: ClusterField) -> None:
     block = field.blocks[0]
     made = {what: block_map(field, 2, what) for what in MAPS}
+    assert [what for what in MAPS if not has_map(block, what)] == ["attention", "typical"]
+    with pytest.raises(BadInput, match="before the parts of the score were kept"):
+        block_map(field, 1, "typical")
     assert len({overlay.id for overlay in made.values()}) == 1  # the next replaces the last
     clusters = made["clusters"]
     assert isinstance(clusters, ClassMap)
     np.testing.assert_array_equal(clusters.labels, block.cluster)
+    assert clusters.fade
+    np.testing.assert_array_equal(clusters.confidence, block.certainty.astype(np.float32))
     assert clusters.class_names == {1: "Cluster 1", 2: "Cluster 2", 3: "Cluster 3"}
     for what in ("certainty", "score", "step"):
         found = made[what]
@@ -108,6 +122,23 @@ def test_maps_on_demand(field: ClusterField) -> None:
     with pytest.raises(WrongUse, match="no map called"):
         block_map(field, 1, "beauty")
     assert order_of(block).dtype == np.float32
+
+
+def test_borders_lie_over_any_map(field: ClusterField, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends import cluster_maps
+
+    field = replace(field, placement=Placement(1.0, 2.0, 3.0, 4.0))
+    lines = border_overlay(field, 1)
+    assert isinstance(lines, GraphOverlay)
+    # between columns 3 and 4 from top to bottom, in pixels of the scene
+    np.testing.assert_allclose(lines.nodes, [[1 - 1.5, 2 + 14], [1 + 16.5, 2 + 14]])
+    assert lines.edges.tolist() == [[0, 1]]
+    monkeypatch.setattr(cluster_maps, "MOST_LINES", 0)
+    marked = border_overlay(field, 1)
+    assert isinstance(marked, ClassMap)
+    assert marked.id == lines.id
+    assert (marked.labels[:, 3:5] == 1).all()
+    assert marked.labels.sum() == 2 * ROWS
 
 
 def test_path_lies_in_scene_pixels(field: ClusterField) -> None:

@@ -73,8 +73,20 @@ def test_command_writes_clusters(
         np.testing.assert_allclose(found, values.mean(axis=0), rtol=1e-5)
         found = [float(row[f"cluster {k} sd"]) for row in rows]
         np.testing.assert_allclose(found, values.std(axis=0), rtol=1e-4, atol=1e-7)
+    assert {"temperature, block 1", "cluster loss, block 2"} <= set(figures["training"])
+    assert len(figures["training"]["temperature, block 1"]) == QUICK["steps"]
+    assert {"block1_attention.png", "block2_typical.png"} <= names
+    words[-1] = str(tmp_path / "again")
+    words += ["--compare", str(out / "clusters.npz")]
     assert clearband(words) == 0
-    assert "purity" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "purity" in printed
+    assert "100.0 % of the pixels in matching clusters" in printed
+    found = json.loads((tmp_path / "again" / "comparison.json").read_text())
+    assert [block["same_cluster_when_matched"] for block in found["blocks"]] == [1, 1]
+    words[-1] = str(out / "class_map.tif")
+    assert clearband(words) == 2
+    assert "holds no clusters" in capsys.readouterr().err
 
 
 def test_matrices_of_the_shipped_weights(made: Any, tmp_path: Path) -> None:
