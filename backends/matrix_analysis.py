@@ -238,6 +238,11 @@ class DepthView:
     second: Float
 
     @property
+    def gain(self) -> Float:
+        """Largest row sum of each product, shape (sites,): 1 where nothing grows or dies."""
+        return np.asarray(np.abs(self.products).sum(axis=2).max(axis=1))
+
+    @property
     def retention(self) -> Float:
         """``distance`` as a part of the untouched, 0 to 1."""
         return np.asarray(self.distance / math.sqrt(self.products.shape[-1] - 1))
@@ -310,28 +315,6 @@ def retention_map(
 
 
 # -- space -------------------------------------------------------------------------------------
-
-
-def coverage_map(
-    entry: MatrixEntry, share: float, progress: Progress | None = None
-) -> NDArray[np.uint16]:
-    """Return how many of the n * n token lists of a mixer site hold each pixel.
-
-    Found again from the kept matrices: the highest ``share`` of each entry. 0 means that the
-    spatial scan left the pixel as it was.
-    """
-    n = entry.static.shape[0]
-    rows, cols = entry.deviation.shape[:2]
-    flat = entry.deviation.reshape(-1, n, n)
-    top = min(max(1, int(share * len(flat))), len(flat))
-    held = np.zeros(len(flat), np.uint16)
-    for source in range(n):
-        for target in range(n):
-            if progress is not None:
-                progress.check()
-            scores = flat[:, source, target].astype(np.float32)
-            held[np.argpartition(-scores, top - 1)[:top]] += 1
-    return held.reshape(rows, cols)
 
 
 @dataclass(frozen=True, eq=False)

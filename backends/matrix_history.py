@@ -159,6 +159,53 @@ class StructureCurve:
     moran: tuple[tuple[float, ...], ...]
     retention: tuple[float, ...]
 
+    def mean(self, what: str = "spread") -> tuple[float, ...]:
+        """Return ``"spread"`` or ``"moran"`` of each snapshot, mean over the sites."""
+        return tuple(float(np.mean(at)) for at in zip(*getattr(self, what), strict=True))
+
+    @property
+    def half_step(self) -> float:
+        """The step from which the spread (mean over sites) is half of what it ends with.
+
+        Between two snapshots a straight line; how early structure comes, whatever its size.
+        """
+        values, steps = self.mean(), self.steps
+        half = values[-1] / 2
+        for number in range(len(values) - 1, 0, -1):
+            before, after = values[number - 1], values[number]
+            if before < half <= after:
+                part = (half - before) / (after - before)
+                return steps[number - 1] + part * (steps[number] - steps[number - 1])
+        return float(steps[0])
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StructureCurve:
+        """Return what `to_dict` made.
+
+        Raises
+        ------
+        BadInput
+            It is something else.
+        """
+        try:
+            sites = list(values["sites"])
+            found = cls(
+                tuple(int(step) for step in values["steps"]),
+                tuple((int(site["layer"]), str(site["site"])) for site in sites),
+                tuple(tuple(float(v) for v in site["spread"]) for site in sites),
+                tuple(tuple(float(v) for v in site["morans_i"]) for site in sites),
+                tuple(float(v) for v in values["retention"]),
+            )
+            count = len(found.steps)
+            lines = (*found.spread, *found.moran, found.retention)
+            if count == 0 or not sites or any(len(line) != count for line in lines):
+                raise ValueError("lengths")
+        except (KeyError, ValueError, TypeError) as error:
+            raise BadInput(
+                "That holds no structure over a training.", details=repr(error)
+            ) from error
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         sites: list[Mapping[str, Any]] = [

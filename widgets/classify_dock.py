@@ -27,6 +27,7 @@ from PyQt6.QtWidgets import (
 from backends.hyperspectral.estimate import expected_seconds, in_words, training_pixels
 from backends.io.labels import Labels
 from backends.jobs import Job, JobHandle, Progress
+from backends.overlays import Overlay
 from backends.palette import class_colors
 from backends.registry import ModelCard, cards
 from backends.scene import Scene
@@ -63,6 +64,7 @@ class ClassifyDock(QWidget):
         self._workspace, self._do = workspace, do
         self._cards: dict[str, ModelCard] = {}
         self._handle: JobHandle[Any] | None = None
+        self._live = ""
         self._build()
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.labels_changed, self._on_labels)
@@ -305,6 +307,7 @@ class ClassifyDock(QWidget):
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         if handle is self._handle:
+            self._end_live()
             if handle.error is not None:
                 self.result_line.setText(_escape(str(handle.error)))
             self._on_model()
@@ -313,6 +316,15 @@ class ClassifyDock(QWidget):
         if hasattr(part, "loss"):
             self.curve.show_curve(part)
             self.curve.show()
+        elif isinstance(part, Overlay):  # the inside of a network while it learns
+            self._live = part.id
+            self._workspace.add_overlay(part)
+
+    def _end_live(self) -> None:
+        """Take away what was shown while it learnt: the result, or nothing, takes its place."""
+        if self._live:
+            self._workspace.remove_overlay(self._live)
+            self._live = ""
 
     def _show(self, result: Any) -> None:
         for overlay in reversed(result.overlays):  # the class map comes to lie on top

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PyQt6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -16,6 +16,7 @@ from backends.matrix_maps import GridPicture
 from widgets.theme import text_color
 
 _GAP = 2.0
+_OUTLINE = QColor("#FF2A2A")
 
 
 class _Cells(QWidget):
@@ -37,7 +38,9 @@ class _Cells(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        return int(width - self._left() + self._top() + 4) if self.names else 96
+        if not self.names:
+            return 96
+        return int(width - self._left() - self._right() + self._top() + self._bottom() + 4)
 
     def sizeHint(self) -> QSize:
         return QSize(304, self.heightForWidth(304))
@@ -104,13 +107,19 @@ class _Cells(QWidget):
         metrics = QFontMetricsF(self.font())
         return max((metrics.horizontalAdvance(n) for n in self.names), default=0) + 12
 
+    def _right(self) -> float:
+        return 0.0
+
+    def _bottom(self) -> float:
+        return 0.0
+
     def _top(self) -> float:
         return QFontMetricsF(self.font()).height() + 6
 
     def _size(self) -> float:
         n = max(1, len(self.names))
-        wide = (self.width() - self._left() - _GAP * n) / n
-        high = (self.height() - self._top() - _GAP * n) / n
+        wide = (self.width() - self._left() - self._right() - _GAP * n) / n
+        high = (self.height() - self._top() - self._bottom() - _GAP * n) / n
         return max(12.0, min(wide, high))
 
 
@@ -120,16 +129,23 @@ class MatrixGrid(_Cells):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.picture: GridPicture | None = None
+        self.class_names: Mapping[int, str] = {}
+        self.outline: QColor | None = None  # of classes; red unless the maps are red themselves
         self._images: list[list[QImage]] = []
 
-    def show_picture(self, names: Sequence[str], picture: GridPicture | None) -> None:
-        """Draw another site."""
+    def show_picture(
+        self,
+        names: Sequence[str],
+        picture: GridPicture | None,
+        class_names: Mapping[int, str] | None = None,
+    ) -> None:
+        """Draw another site; ``class_names`` name the classes outlined."""
         self.names = names if picture is not None else ()
-        self.picture = picture
+        self.picture, self.class_names = picture, class_names or {}
         self._images = []
         if picture is not None:
             n = len(names)
-            self._images = [[_image(picture.tiles[s, t]) for t in range(n)] for s in range(n)]
+            self._images = [[to_image(picture.tiles[s, t]) for t in range(n)] for s in range(n)]
         self.updateGeometry()
         self.update()
 
@@ -143,8 +159,17 @@ class MatrixGrid(_Cells):
             f"over the scene {p.low[source, target]:.4f} to {p.high[source, target]:.4f}, "
             f"without looking at the pixel {p.static[source, target]:.4f}\n"
             f"colours from {p.shown[0][source, target]:.4f} to {p.shown[1][source, target]:.4f}\n"
+            f"{self._highest_words(source, target)}"
+            f"{_free(len(self.names))}\n"
             "Click to lay it over the image."
         )
+
+    def _highest_words(self, source: int, target: int) -> str:
+        if self.picture is None or self.picture.highest is None:
+            return ""
+        value = int(self.picture.highest[source, target])
+        name = self.class_names.get(value, f"class {value}")
+        return f"highest mean: {name} (outlined)\n"
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -152,7 +177,13 @@ class MatrixGrid(_Cells):
         self._draw_names(painter)
         for source, line in enumerate(self._images):
             for target, image in enumerate(line):
-                painter.drawImage(self.cell(source, target), image)
+                cell = self.cell(source, target)
+                painter.drawImage(cell, image)
+                if self.picture is not None and self.picture.highest is not None:
+                    value = int(self.picture.highest[source, target])
+                    edges = self.picture.outlines[value]
+                    color = _OUTLINE if self.outline is None else self.outline
+                    _draw_edges(painter, cell, edges, (image.height(), image.width()), color)
         self._draw_selection(painter)
         painter.end()
 
@@ -165,6 +196,7 @@ class MatrixTable(_Cells):
         self.matrix: NDArray[Any] | None = None
         self.limits = (0.0, 1.0)
         self.colormap = "viridis"
+        self.sums: tuple[NDArray[Any], NDArray[Any]] | None = None
 
     def show_matrix(
         self,
@@ -172,9 +204,10 @@ class MatrixTable(_Cells):
         matrix: NDArray[Any] | None,
         limits: tuple[float, float],
         colormap: str = "viridis",
+        sums: tuple[NDArray[Any], NDArray[Any]] | None = None,
     ) -> None:
-        """Draw another matrix."""
-        self.names = names if matrix is not None else ()
+        """Draw another matrix; ``sums`` of rows and of columns stand at its edges."""
+        self.names, self.sums = names if matrix is not None else (), sums
         self.matrix, self.limits, self.colormap = matrix, limits, colormap
         self.updateGeometry()
         self.update()
@@ -184,7 +217,8 @@ class MatrixTable(_Cells):
         if self.matrix is None:
             return ""
         value = self.matrix[source, target]
-        return f"{value:.5f} of {self.names[source]} goes into {self.names[target]}"
+        said = f"{value:.5f} of {self.names[source]} goes into {self.names[target]}"
+        return f"{said}\n{_free(len(self.names))}" if self.sums is not None else said
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -202,11 +236,61 @@ class MatrixTable(_Cells):
                         digits = 3 if cell.width() >= 36 else 2
                         text = f"{self.matrix[source, target]:.{digits}f}"
                         painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, text)
+            self._draw_sums(painter)
         self._draw_selection(painter)
         painter.end()
 
+    def _draw_sums(self, painter: QPainter) -> None:
+        if self.sums is None:
+            return
+        painter.setPen(text_color(self))
+        middle, n = Qt.AlignmentFlag.AlignCenter, len(self.names)
+        wide, high = self._right(), self._bottom()
+        last, lowest = self.cell(0, n - 1), self.cell(n - 1, 0)
+        painter.drawText(QRectF(last.right() + 2, 0, wide, self._top() - 4), middle, "Σ")
+        painter.drawText(QRectF(0, lowest.bottom() + 2, self._left() - 8, high), middle, "Σ")
+        for i in range(n):
+            cell = self.cell(i, n - 1)
+            at = QRectF(cell.right() + 2, cell.y(), wide, cell.height())
+            painter.drawText(at, middle, f"{self.sums[0][i]:.3f}")
+            cell = self.cell(n - 1, i)
+            if cell.width() >= 28:
+                at = QRectF(cell.x() - 2, cell.bottom() + 2, cell.width() + 4, high)
+                painter.drawText(at, middle, f"{self.sums[1][i]:.{3 if at.width() > 38 else 2}f}")
 
-def _image(tile: NDArray[np.uint8]) -> QImage:
+    def _right(self) -> float:
+        return QFontMetricsF(self.font()).horizontalAdvance("1.000") + 8 if self.sums else 0.0
+
+    def _bottom(self) -> float:
+        return QFontMetricsF(self.font()).height() + 4 if self.sums else 0.0
+
+
+def _free(n: int) -> str:
+    """Return why the maps of a matrix must not be read one by one."""
+    return (
+        f"The {n * n} maps are not independent: rows and columns add up to 1, so only "
+        f"{(n - 1) ** 2} are free."
+    )
+
+
+def _draw_edges(
+    painter: QPainter, cell: QRectF, edges: NDArray[np.int64], shape: tuple[int, int], color: QColor
+) -> None:
+    """Draw the outline of a class in a map of a shape."""
+    painter.setPen(QPen(color, 1))
+    down, across = cell.height() / shape[0], cell.width() / shape[1]
+    painter.drawLines(
+        [
+            QLineF(
+                cell.x() + c0 * across, cell.y() + r0 * down,
+                cell.x() + c1 * across, cell.y() + r1 * down,
+            )
+            for r0, c0, r1, c1 in edges.tolist()
+        ]
+    )  # fmt: skip
+
+
+def to_image(tile: NDArray[np.uint8]) -> QImage:
     data = np.ascontiguousarray(tile)
     rows, cols, _ = data.shape
     # A copy, because the image would otherwise point into an array that may go.

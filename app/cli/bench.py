@@ -32,8 +32,12 @@ def bench(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="hsi, finetune: default all models.")
     ] = None,
-    seeds: Annotated[int | None, typer.Option("--seeds", help="hsi, finetune: how many.")] = None,
-    first_seed: Annotated[int, typer.Option("--first-seed", help="hsi, finetune: the first.")] = 0,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", help="hsi, mhc, finetune: how many.")
+    ] = None,
+    first_seed: Annotated[
+        int, typer.Option("--first-seed", help="hsi, mhc, finetune: the first.")
+    ] = 0,
     device: Annotated[
         str, typer.Option("--device", help="hsi, finetune: auto, cpu or cuda.")
     ] = "auto",
@@ -42,7 +46,7 @@ def bench(
         typer.Option("--set", help="hsi, finetune: name=value, a setting of the model."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="hsi, finetune: keep the runs that --out has.")
+        bool, typer.Option("--resume", help="hsi, mhc, finetune: keep the runs that --out has.")
     ] = False,
 ) -> None:
     """Measure; ratios to the peer carry over to other machines, seconds do not."""
@@ -88,6 +92,12 @@ def bench(
             resume=resume,
         )
         emit(made, as_json=as_json, text=finetune.text(made))
+        return
+    if names == ["mhc"]:
+        from app.bench import mhc
+
+        made = mhc.tabulate(range(first_seed, first_seed + (seeds or 5)), out=out, resume=resume)
+        emit(made, as_json=as_json, text=mhc.text(made))
         return
     found = run(names or [], rounds=rounds, size_gb=size_gb)
     words = ["clearband bench", *(names or []), f"--rounds {rounds}", f"--gb {size_gb:g}"]

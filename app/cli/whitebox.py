@@ -37,12 +37,17 @@ def whitebox_command(
         list[str] | None,
         typer.Option("--label-option", help="name=value, how to open the labels."),
     ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option("--beside", help="es_mhc: another training to compare its structure with."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Run a trained network and write its inner steps: maps, arrays, tables, figures.
 
     css_mamba: clusters, reading order, scores, step size, mean spectra, agreement with labels.
-    es_mhc: the matrices of every pixel and their statistics.
+    es_mhc: the matrices of every pixel, what feeds each site, classes, lists, depth, structure
+    over the training, and with labels whether any of it matters for the accuracy.
     """
     from backends.hyperspectral.whitebox import look_inside, write_whitebox
     from backends.io.labels import open_labels
@@ -61,6 +66,7 @@ def whitebox_command(
                 labels=None if given is None else given.values,
                 class_names=None if given is None else given.class_names,
                 other=other,
+                beside=beside or (),
                 progress=progress,
             )
             return {
@@ -108,6 +114,12 @@ def _text(values: dict[str, Any]) -> str:
         low = min(min(row) for row in site["smallest"])
         high = max(max(row) for row in site["largest"])
         rows[f"Layer {site['layer']}, {site['site']}"] = f"values {low:.4f} to {high:.4f}"
+    matrices = values["figures"].get("matrices", {})
+    if "depth" in matrices:
+        left = matrices["depth"]["scene"]["left_of_the_streams"][-1]
+        rows["Left of the streams"] = f"{100 * left:.2g} % after the last site"
+    for number, check in enumerate(matrices.get("does_it_matter", ()), 1):
+        rows[f"Check {number}"] = check["sentence"]
     for number, note in enumerate(values["notes"], 1):
         rows[f"Note {number}"] = note
     rows["Written"] = f"{len(values['written'])} files to {Path(values['written'][0]).parent}"

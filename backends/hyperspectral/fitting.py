@@ -19,6 +19,7 @@ from backends.hyperspectral.normalise import BandStretch, fit_stretch
 from backends.hyperspectral.splits import Split
 from backends.io.labels import Labels
 from backends.jobs import Progress
+from backends.matrix_history import structure_curve
 from backends.registry import is_network
 from backends.scene import Scene
 
@@ -146,6 +147,8 @@ def fit_classifier(
     seen = np.union1d(split.train, split.val)
     if start is not None and start.knows(scene):
         seen = np.union1d(seen, start.seen)
+    if made.history is not None:
+        facts["structure"] = structure_curve(made.history).to_dict()
     checkpoint = Checkpoint(
         model_id,
         made.arrays,

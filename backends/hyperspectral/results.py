@@ -53,7 +53,8 @@ def write_results(
             values["curve"] = result.curve.to_dict()
         for overlay in result.overlays:
             if isinstance(overlay, MatrixField) and overlay.history is not None:
-                values["structure"] = structure_curve(overlay.history, progress).to_dict()
+                curve = structure_curve(overlay.history, progress)
+                values["structure"] = curve.to_dict() | {"streams": len(overlay.group_names)}
         if result.split is not None:
             np.savez_compressed(
                 inner / "split.npz",

@@ -24,6 +24,7 @@ from backends.cluster_comparison import compare_runs
 from backends.cluster_edges import boundary_agreement
 from backends.cluster_maps import block_map, cluster_names, has_map
 from backends.errors import BadInput, WrongUse
+from backends.hyperspectral.matrix_files import write_matrix_field
 from backends.jobs import Progress
 from backends.overlays import ClassMap, ClusterBlock, ClusterField, MatrixField, Overlay
 from backends.palette import class_colors
@@ -117,6 +118,7 @@ def write_whitebox(
     labels: NDArray[Any] | None = None,
     class_names: Mapping[int, str] | None = None,
     other: ClusterField | None = None,
+    beside: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Written:
     """Write maps, arrays, tables and figures of what is inside; all of it or nothing.
@@ -130,6 +132,9 @@ def write_whitebox(
     class_names : mapping of int to str, optional
     other : ClusterField, optional
         Clusters of another run, to be matched to these.
+    beside : sequence of paths
+        Other trainings of es_mhc (their folders or checkpoints), whose structure is drawn in
+        the same figure.
 
     Raises
     ------
@@ -163,7 +168,9 @@ def write_whitebox(
                 if other is not None:
                     figures["comparison"] = comparison(overlay, other)
             elif isinstance(overlay, MatrixField):
-                figures["matrices"] = _matrices(overlay, scene, inner, progress)
+                figures["matrices"] = write_matrix_field(
+                    overlay, scene, inner, labels, names, beside, progress
+                )
             elif isinstance(overlay, ClassMap):
                 for suffix in ("tif", "png"):
                     export(overlay, inner / f"class_map.{suffix}", scene=scene, progress=progress)
@@ -335,56 +342,3 @@ def _spread(values: NDArray[Any]) -> dict[str, float | None]:
         return dict.fromkeys(names)
     found = (finite.mean(), finite.std(), *np.percentile(finite, (5, 50, 95)))
     return {name: float(value) for name, value in zip(names, found, strict=True)}
-
-
-# -- matrices --------------------------------------------------------------------------------
-
-
-def _matrices(
-    overlay: MatrixField, scene: Scene, inner: Path, progress: Progress
-) -> dict[str, Any]:
-    from backends.export import export
-    from backends.io.writers.figures import grid_figure
-    from backends.io.writers.png import origin_lines, write_png
-    from backends.matrix_maps import grid_picture
-
-    export(overlay, inner / "matrices.npz", scene=scene, progress=progress)
-    names, n = overlay.group_names, len(overlay.group_names)
-    entries: list[dict[str, Any]] = []
-    for entry in overlay.entries:
-        rows = range(n)
-        deviation = entry.deviation.reshape(-1, n, n)
-        mean = entry.static + deviation.mean(axis=0, dtype=np.float64)
-        variance = np.array(
-            [[deviation[:, i, j].astype(np.float64).var() for j in rows] for i in rows]
-        )
-        picture = grid_picture(entry, progress=progress)
-        entries.append(
-            {
-                "layer": entry.layer,
-                "site": entry.site,
-                "static": np.asarray(entry.static, np.float64).tolist(),
-                "mean": mean.tolist(),
-                "variance": variance.tolist(),
-                "smallest": picture.low.astype(np.float64).tolist(),
-                "largest": picture.high.astype(np.float64).tolist(),
-            }
-        )
-        texts = [[f"{picture.low[i, j]:.3f}–{picture.high[i, j]:.3f}" for j in rows] for i in rows]
-        notes = [
-            f"Row: source. Column: target. True range over all maps {picture.range_text}; each map "
-            "is stretched on its own, its smallest and largest value stand below it.",
-            *origin_lines(overlay, scene),
-        ]
-        title = f"Layer {entry.layer}, {entry.site}"
-        figure = grid_figure(picture.tiles, names, texts, title=title, notes=notes)
-        write_png(figure, inner / f"layer{entry.layer}_{entry.site}_grid.png")
-        progress.check()
-    return {
-        "title": overlay.title,
-        "groups": list(names),
-        "orientation": "row = source, column = target; rows and columns add up to 1",
-        "every_nth_pixel": overlay.placement.row_step,
-        "provenance": overlay.provenance.to_dict(),
-        "sites": entries,
-    }

@@ -7,6 +7,7 @@ import pytest
 
 from backends import matrix_analysis as ma
 from backends.errors import BadInput
+from backends.matrix_lists import coverage_map
 from backends.overlays import MatrixEntry, MatrixField, Placement, Provenance
 
 
@@ -96,7 +97,7 @@ def test_coverage_is_that_of_the_lists_of_the_network() -> None:
     from backends.hyperspectral.token_lists import rank_lists
 
     one = entry()
-    found = ma.coverage_map(one, 0.1)
+    found = coverage_map(one, 0.1)
     mix = torch.from_numpy(one.static + one.deviation).reshape(63, 3, 3)
     members = rank_lists(mix, 0.1, 512).members
     np.testing.assert_array_equal(found.ravel(), np.bincount(members.ravel(), minlength=63))

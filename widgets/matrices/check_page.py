@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from PyQt6.QtWidgets import QFileDialog, QPushButton
 
 from backends.jobs import Progress
+from backends.matrix_lists import lists_are_clusters
 from backends.overlays import MatrixField
-from widgets.matrices.desk import Desk, Page, narrow_box
-from widgets.matrices.figure_pages import NO_LABELS, claim
+from widgets.background import listen
+from widgets.matrices.desk import NO_LABELS, Desk, Page, narrow_box, site_title
 from widgets.theme import wrapped
 
 _WHAT = {"mix": "Mixing", "order": "Order of the lists", "both": "Mixing and order"}
@@ -30,6 +32,7 @@ class CheckPage(Page):
         self.sites_box = narrow_box("Which matrices are replaced")
         self.sites_box.addItem("All sites together", "all")
         self.sites_box.addItem("The site chosen above", "one")
+        self.sites_box.addItem("Each site in turn", "each")
         self.what_box = narrow_box("What is taken away")
         for key, title in _WHAT.items():
             self.what_box.addItem(title, key)
@@ -43,24 +46,27 @@ class CheckPage(Page):
         self.column.addWidget(self.result_line)
         self.button.clicked.connect(self.check)
         desk.checked.connect(self.refresh)
-        desk.workspace.labels_changed.connect(self._on_labels)
-
-    def _on_labels(self, *_: object) -> None:
-        self.refresh()
+        listen(self, desk.workspace.labels_changed, self.refresh)
 
     def draw(self) -> None:
         field = self.desk.field
         assert field is not None
         need = ""
+        clusters = lists_are_clusters(field)
+        self.what_box.setVisible(not clusters)  # their order is not the matrices'
+        if clusters:
+            self.what_box.setCurrentIndex(0)
         if self.desk.labels is None:
             need = NO_LABELS
+        elif field.partial:
+            need = "The network is still learning: the check can be made when it has learnt."
         elif field.checkpoint is None:
             need = "The network that made these matrices is not at hand: choose its checkpoint."
-        self.file_button.setVisible(field.checkpoint is None)
+        self.file_button.setVisible(field.checkpoint is None and not field.partial)
         self.need_line.setText(need)
         self.need_line.setVisible(bool(need))
         self.button.setEnabled(not need)
-        self.result_line.setText(claim(self.desk))
+        self.result_line.setText(self.desk.claim())
 
     def check(self) -> None:
         """Start the check."""
@@ -69,8 +75,9 @@ class CheckPage(Page):
         if field is None or scene is None or sheet is None or test is None:
             return
         network, labels = field.checkpoint, sheet.values.copy()
-        sites = None if self.sites_box.currentData() == "all" else [self.desk.site]
-        what = str(self.what_box.currentData())
+        chosen = str(self.sites_box.currentData())
+        sites = [self.desk.site] if chosen == "one" else None
+        what, each = str(self.what_box.currentData()), chosen == "each"
 
         def run(progress: Progress) -> Any:
             from backends.hyperspectral.mapping import polite_threads
@@ -79,13 +86,14 @@ class CheckPage(Page):
             assert network is not None
             with polite_threads():
                 return occlusion_check(
-                    network, scene, labels, test, sites=sites, what=what, progress=progress
-                )
+                    network, scene, labels, test, sites=sites, what=what, each=each,
+                    progress=progress,
+                )  # fmt: skip
 
-        self.result_line.setText("Mapping the scene twice…")
+        self.result_line.setText("Mapping the scene again…" if each else "Mapping it twice…")
         self.desk.submit(
             "Does it matter?", "check", run,
-            lambda found: self.desk.set_finding(found[0].sentence), quiet=False,
+            lambda found: self.desk.set_finding(_words(found)), quiet=False,
         )  # fmt: skip
 
     def _choose(self) -> None:
@@ -118,3 +126,20 @@ class CheckPage(Page):
         self.desk.submit(
             f"Read {path.name}", "checkpoint", run, self.desk.workspace.add_overlay, quiet=False
         )
+
+
+def _words(found: Sequence[Any]) -> str:
+    """Return what checks found, a line a check where there are several."""
+    if len(found) == 1:
+        return str(found[0].sentence)
+    lines = ["Change of the overall accuracy with one site replaced at a time:"]
+    for one in found:
+        if one.changed == 0:
+            lines.append(f"{site_title(*one.sites[0])}: nothing changes")
+            continue
+        chance = "no more than chance" if one.chance > 0.05 else f"chance {one.chance:.2g}"
+        lines.append(
+            f"{site_title(*one.sites[0])}: {100 * one.delta:+.2f} points, "
+            f"{100 * one.changed:.2f} % get another class ({chance})"
+        )
+    return "\n".join(lines)

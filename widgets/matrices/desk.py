@@ -1,8 +1,9 @@
-"""What the pages of the matrices dock share: the field, the site, the pixel, the last check."""
+"""What the pages of the matrices dock share: field, site, whose matrices, last check."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,15 @@ from PyQt6.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from backends.jobs import Job, Progress
 from backends.matrix_analysis import on_grid
+from backends.matrix_lists import lists_are_clusters
 from backends.overlays import MatrixEntry, MatrixField
 from backends.scene import Scene
 from backends.workspace import LabelSheet, Workspace
 from widgets.theme import GRID
 
 SITES = {"mixer": "mixer", "ffn": "feed-forward"}
+NO_LABELS = "No labels on this scene: open a label file or paint some (Classify tab)."
+NOT_CHECKED = "Whether this matters for the classes is not checked yet (Check page)."
 
 
 def site_title(layer: int, site: str) -> str:
@@ -26,19 +30,45 @@ def site_title(layer: int, site: str) -> str:
     return f"Layer {layer}, {SITES.get(site, site)}"
 
 
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """Whose matrices are shown: one pixel's, or the mean over a mask or the scene.
+
+    Attributes
+    ----------
+    words : str
+    pixel : (row, col) in the matrices, or None
+    mask : bool array of the matrices' shape, or None
+    """
+
+    words: str
+    pixel: tuple[int, int] | None = None
+    mask: NDArray[np.bool_] | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pixel of the matrices lies there."""
+        return self.mask is not None and not self.mask.any()
+
+
 class Desk(QObject):
     """The state the pages speak of."""
 
     changed = pyqtSignal()
     checked = pyqtSignal()
+    subject_changed = pyqtSignal()
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
         super().__init__(parent)
         self.workspace = workspace
         self.field: MatrixField | None = None
         self.site: tuple[int, str] = (0, "")
-        self.pixel: tuple[int, int] | None = None
+        self.scale = "stretch"
+        self.clicked: tuple[int, int] | None = None  # in the scene
+        self.choice: tuple[str, Any] = ("pixel", "")
         self.findings: dict[str, str] = {}  # sentence of the last check, by field
+
+    # -- what there is -------------------------------------------------------------------
 
     @property
     def entry(self) -> MatrixEntry | None:
@@ -58,6 +88,36 @@ class Desk(QObject):
             sheet = self.workspace.labels.get(self.field.scene_id)
         return sheet if sheet is not None and sheet.values.any() else None
 
+    @property
+    def pixel(self) -> tuple[int, int] | None:
+        """The pixel of the matrices that was clicked."""
+        if self.field is None or self.clicked is None:
+            return None
+        place, (rows, cols) = self.field.placement, self.field.shape
+        row = int((self.clicked[0] - place.row) / place.row_step)
+        col = int((self.clicked[1] - place.col) / place.col_step)
+        return (row, col) if 0 <= row < rows and 0 <= col < cols else None
+
+    def subject(self) -> Subject:
+        """Return whose matrices are chosen."""
+        kind, key = self.choice
+        if kind == "pixel" and self.pixel is not None and self.clicked is not None:
+            row, col = self.clicked
+            return Subject(f"Pixel at row {row}, column {col}.", pixel=self.pixel)
+        sheet, mask, name = self.labels, None, ""
+        if kind == "class" and sheet is not None and key in sheet.class_names:
+            mask, name = self.grid(sheet.values == key), sheet.class_names[key]
+        elif kind == "region" and self.scene is not None and key in self.workspace.regions:
+            region = self.workspace.regions[key]
+            mask = self.grid(region.mask(self.scene.shape[:2]))
+            name = f"region {region.name}"
+        if mask is None:
+            hint = " Click a pixel in the image for its own." if kind == "pixel" else ""
+            return Subject(f"Mean of the scene.{hint}")
+        if not mask.any():
+            return Subject("No pixel of these matrices lies there.", mask=mask)
+        return Subject(f"Mean of {int(mask.sum()):,} pixels: {name}.", mask=mask)
+
     def grid(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the scene's values at the pixels of the field."""
         assert self.field is not None
@@ -75,6 +135,30 @@ class Desk(QObject):
 
         return held_out_mask(self.field.checkpoint, scene, sheet.values)
 
+    # -- words ---------------------------------------------------------------------------
+
+    def site_note(self, layer: int, site: str) -> str:
+        """Return what the matrices of a site are used for beside mixing."""
+        if self.field is None:
+            return ""
+        last = max(entry.layer for entry in self.field.entries)
+        if site != "mixer":
+            return "last layer" if layer == last else ""
+        return "" if lists_are_clusters(self.field) else "sorted the pixels"
+
+    def claim(self) -> str:
+        """Return what the last check found, to stand beside claims of relevance."""
+        found = self.findings.get(self.field.id) if self.field is not None else None
+        return found or NOT_CHECKED
+
+    # -- what happens --------------------------------------------------------------------
+
+    def choose(self, kind: str, key: Any = "") -> None:
+        """Choose whose matrices are shown."""
+        if (kind, key) != self.choice:
+            self.choice = (kind, key)
+            self.subject_changed.emit()
+
     def set_finding(self, sentence: str) -> None:
         """Keep what the last check found."""
         if self.field is not None:
@@ -88,6 +172,7 @@ class Desk(QObject):
         run: Callable[[Progress], Any],
         show: Callable[[Any], None],
         quiet: bool = True,
+        partial: Callable[[Any], None] | None = None,
     ) -> Any:
         """Run a job for the field; its answer is dropped when another field came meanwhile."""
         field = self.field
@@ -98,7 +183,7 @@ class Desk(QObject):
                 show(result)
 
         job = Job(title, run, scene_id=field.scene_id, topic=f"matrices {topic}", quiet=quiet)
-        return self.workspace.submit(job, on_result=answer)
+        return self.workspace.submit(job, on_result=answer, on_partial=partial)
 
 
 class Page(QWidget):
@@ -113,7 +198,7 @@ class Page(QWidget):
         self.column.setSpacing(GRID)
         desk.changed.connect(self.refresh)
 
-    def refresh(self) -> None:
+    def refresh(self, *_: object) -> None:
         """Draw anew, now or when the page is seen."""
         self._stale = True
         if self.isVisible() and self.desk.field is not None:
@@ -129,10 +214,49 @@ class Page(QWidget):
             self.refresh()
 
 
+class SubjectBox(QComboBox):
+    """Whose matrices: the clicked pixel's, the scene's, those of a class or a region."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        _make_narrow(self, "Whose matrices: click a pixel, or choose a class or a region")
+        self._desk = desk
+        self.currentIndexChanged.connect(self._on_choice)
+        desk.changed.connect(self.fill)
+        self.fill()
+
+    def fill(self, *_: object) -> None:
+        """List what can be shown; keep the choice where it still exists."""
+        desk = self._desk
+        self.blockSignals(True)
+        self.clear()
+        self.addItem("Clicked pixel", ("pixel", ""))
+        self.addItem("Whole scene", ("scene", ""))
+        if desk.labels is not None:
+            for value, name in desk.labels.class_names.items():
+                self.addItem(f"Class {name}" if name.isdigit() else name, ("class", value))
+        if desk.field is not None:
+            for region in desk.workspace.regions.values():
+                if region.scene_id == desk.field.scene_id:
+                    self.addItem(f"Region {region.name}", ("region", region.id))
+        choices = [self.itemData(i) for i in range(self.count())]
+        self.setCurrentIndex(choices.index(desk.choice) if desk.choice in choices else 0)
+        self.blockSignals(False)
+        self._on_choice()
+
+    def _on_choice(self, *_: object) -> None:
+        self._desk.choose(*self.currentData())
+
+
 def narrow_box(tip: str) -> QComboBox:
     """Return a list that fits a narrow dock."""
     box = QComboBox()
+    _make_narrow(box, tip)
+    return box
+
+
+def _make_narrow(box: QComboBox, tip: str) -> None:
     box.setToolTip(tip)
+    box.setAccessibleName(tip)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
-    return box

@@ -99,7 +99,9 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc]
         self.plot_item.setMenuEnabled(False)
         self.plot_item.hideButtons()
         self.plot_item.setLabel("bottom", bottom)
-        self.plot_item.setLabel("left", left)
+        self.plot_item.setLabel("left", left or None)
+        # The labels of axes would else lose the feet of their letters.
+        self.plot_item.layout.setContentsMargins(1, 1, 1, 6)
         self.plot_item.showGrid(x=True, y=True, alpha=0.12)
         for name in ("left", "bottom"):
             self.plot_item.getAxis(name).enableAutoSIPrefix(False)

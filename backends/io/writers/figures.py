@@ -16,6 +16,7 @@ from backends.palette import to_rgb
 _WIDTH, _HEIGHT = 960, 520
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 28, 16, 56
 _LETTER = 15
+_OUTLINE = "#FF2A2A"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,39 +97,131 @@ def spectra_figure(
     return compose(np.asarray(page), PageParts(title, legend, lines=list(notes)))
 
 
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure.
+
+    Attributes
+    ----------
+    x, y : tuples of float
+    """
+
+    name: str
+    color: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    note: str = ""
+
+
+def curves_figure(
+    curves: Sequence[Curve],
+    labels: tuple[str, str],
+    *,
+    logarithmic: bool = False,
+    title: str = "",
+    notes: Sequence[str] = (),
+) -> NDArray[np.uint8]:
+    """Draw lines over numbers.
+
+    Parameters
+    ----------
+    labels : (str, str)
+        Of the axes across and up.
+    logarithmic : bool
+        Upwards; values at or below zero are left out.
+
+    Returns
+    -------
+    uint8 array of shape (rows, cols, 3)
+    """
+    from PIL import Image, ImageDraw
+
+    def height(value: float) -> float:
+        return math.log10(value) if logarithmic else value
+
+    shown = [
+        [(x, height(y)) for x, y in zip(c.x, c.y, strict=True) if y > 0 or not logarithmic]
+        for c in curves
+    ]
+    across = [x for points in shown for x, _ in points] or [0.0]
+    up = [y for points in shown for _, y in points] or [0.0]
+    first, last = min(across), max(across) if max(across) > min(across) else min(across) + 1
+    low, high = min(up), max(up) if max(up) > min(up) else min(up) + 1
+    page = Image.new("RGB", (_WIDTH, _HEIGHT), PAPER)
+    draw = ImageDraw.Draw(page)
+    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return (
+            _LEFT + (x - first) / (last - first) * (right - _LEFT),
+            bottom - (y - low) / (high - low) * (bottom - _TOP),
+        )
+
+    for value in _ticks(low, high):
+        y = at(first, value)[1]
+        draw.line((_LEFT, y, right, y), fill=LINE)
+        said = f"{10**value:.2g}" if logarithmic else f"{value:g}"
+        _text(draw, (_LEFT - 8, y), said, align="right")
+    for value in _ticks(first, last):
+        px = at(value, low)[0]
+        draw.line((px, bottom, px, bottom + 5), fill=FAINT)
+        _text(draw, (px, bottom + 15), f"{value:g}", align="middle")
+    _text(draw, ((_LEFT + right) / 2, _HEIGHT - 16), labels[0], align="middle")
+    _text(draw, (_LEFT + 6, _TOP + 4), labels[1], align="left")
+    for curve, points in zip(curves, shown, strict=True):
+        draw.line([at(*point) for point in points], fill=to_rgb(curve.color), width=3)
+    draw.line((_LEFT, _TOP, _LEFT, bottom), fill=FAINT)
+    draw.line((_LEFT, bottom, right, bottom), fill=FAINT)
+    legend = [LegendEntry(curve.color, curve.name, curve.note) for curve in curves]
+    return compose(np.asarray(page), PageParts(title, legend, lines=list(notes)))
+
+
 def grid_figure(
     tiles: NDArray[np.uint8],
     names: Sequence[str],
     texts: Sequence[Sequence[str]],
     *,
+    row_names: Sequence[str] | None = None,
+    outlines: Sequence[Sequence[NDArray[np.int64]]] | None = None,
     title: str = "",
     notes: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
-    """Draw n × n small maps with names on both axes and a text under each.
+    """Draw m × n small maps with names on both axes and a text under each.
 
     Parameters
     ----------
-    tiles : uint8 array of shape (n, n, rows, cols, 3)
+    tiles : uint8 array of shape (m, n, rows, cols, 3)
         First index row of the figure (source), second its column (target).
-    texts : n × n texts
+    names : n texts
+    texts : m × n texts
+    row_names : m texts, optional
+        Default ``names``.
+    outlines : m × n arrays of shape (edges, 4), optional
+        Drawn in red; row and column of both ends, whole numbers are corners of pixels.
     """
     from PIL import Image, ImageDraw
 
-    n, _, rows, cols, _ = tiles.shape
+    m, n, rows, cols, _ = tiles.shape
+    downwards = names if row_names is None else row_names
     factor = max(1, math.ceil(110 / max(rows, cols)))
     wide, high = cols * factor, rows * factor
     cell = (max(wide, 104) + 10, high + 28)
-    left = 20 + 9 * max((len(name) for name in names), default=1)
+    left = 20 + 9 * max((len(name) for name in downwards), default=1)
     top = 28
-    page = Image.new("RGB", (left + n * cell[0] + 8, top + n * cell[1] + 8), PAPER)
+    page = Image.new("RGB", (left + n * cell[0] + 8, top + m * cell[1] + 8), PAPER)
     draw = ImageDraw.Draw(page)
-    for i, name in enumerate(names):
-        _text(draw, (left + i * cell[0] + wide / 2, 12), f"→ {name}", align="middle")
+    arrow = "→ " if row_names is None else ""
+    for j, name in enumerate(names):
+        _text(draw, (left + j * cell[0] + wide / 2, 12), f"{arrow}{name}", align="middle")
+    for i, name in enumerate(downwards):
         _text(draw, (left - 10, top + i * cell[1] + high / 2), name, align="right")
         for j in range(n):
             x, y = left + j * cell[0], top + i * cell[1]
             tile = Image.fromarray(np.ascontiguousarray(tiles[i, j]))
             page.paste(tile.resize((wide, high), Image.Resampling.NEAREST), (x, y))
+            for r0, c0, r1, c1 in outlines[i][j].tolist() if outlines is not None else ():
+                ends = (x + c0 * factor, y + r0 * factor, x + c1 * factor, y + r1 * factor)
+                draw.line(ends, fill=_OUTLINE, width=2)
             _text(draw, (x, y + high + 11), texts[i][j], align="left", size=11)
     return compose(np.asarray(page), PageParts(title, lines=list(notes)))
 
