@@ -165,12 +165,13 @@ class StructureCurve:
 
     @property
     def half_step(self) -> float:
-        """The step from which the spread (mean over sites) is half of what it ends with.
+        """The step by which the spread (mean over sites) has risen half of its way, for good.
 
-        Between two snapshots a straight line; how early structure comes, whatever its size.
+        Between two snapshots a straight line; how early structure comes, whatever its size and
+        whatever was there at the start. The first step where it does not rise.
         """
         values, steps = self.mean(), self.steps
-        half = values[-1] / 2
+        half = (values[0] + values[-1]) / 2
         for number in range(len(values) - 1, 0, -1):
             before, after = values[number - 1], values[number]
             if before < half <= after:

@@ -71,6 +71,32 @@ def test_networks_beside_the_rest() -> None:
         assert float(kappa) == pytest.approx(mean(r["kappa"] for r in mine), abs=5.1e-4)
 
 
+def test_matrices() -> None:
+    table = {row["run"]: row for row in result("bench_mhc")["table"]}
+    found = rows("### Do the matrices of `es_mhc` matter?")
+    assert len(found) == len(table)
+    for streams, gain, front, overall, half, moran, left, checks in found:
+        name = f"n={streams}, g={gain}" + (", with the spectral front" if front == "with" else "")
+        row = table[name]
+        assert row["seeds"] == 5
+        for cell, key, times, digits in (
+            (overall, "overall_accuracy", 100, 0.051),
+            (half, "half_step", 1, 0.051),
+            (moran, "morans_i_at_the_end", 1, 0.0051),
+            (left, "retention_at_the_end", 100, 0.0051),
+        ):
+            wanted = [times * row[key]["mean"], times * row[key]["sd"]]
+            assert numbers(cell) == pytest.approx(wanted, abs=digits)
+        for cell, what in zip(checks.split(" · "), ("mix", "order"), strict=True):
+            delta, seeds = cell.split(" (")
+            check = row["checks"][what]
+            assert float(delta) == pytest.approx(100 * check["delta"]["mean"], abs=0.0051)
+            assert int(seeds.rstrip(")")) == check["seeds_beyond_chance"]
+    assert (
+        max(abs(c["delta"]["mean"]) for r in table.values() for c in r["checks"].values()) < 0.003
+    )
+
+
 def test_opening() -> None:
     found = result("bench_open")["open"]
     names = ("plain", "clearband", "spy", "clearband_painted", "napari_painted")

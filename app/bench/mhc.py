@@ -101,7 +101,10 @@ def tabulate(
                 print(_line(found), file=sys.stderr, flush=True)
                 if out is not None:
                     write(out, contents(runs, command))
-    return contents(runs, command)
+    found_all = contents(runs, command)
+    if out is not None:
+        write(out, found_all)
+    return found_all
 
 
 def one(opened: Opened, name: str, settings: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -140,7 +143,7 @@ def one(opened: Opened, name: str, settings: dict[str, Any], seed: int) -> dict[
         "settings": settings,
         "overall_accuracy": made.metrics.overall_accuracy,
         "train_seconds": made.train_seconds,
-        "half_step": curve.half_step,
+        "half_step": round(curve.half_step, 2),
         "structure": curve.to_dict(),
         "sites": entries,
         "retention_by_site": [float(v) for v in deep.retention],
@@ -196,7 +199,7 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def text(found: Mapping[str, Any]) -> str:
     """Return the table for people."""
     lines = [
-        f"{'run':36}{'n':>3}  {'OA %':14}{'left %':14}{'half at step':15}{'Moran':12}"
+        f"{'run':36}{'n':>3}  {'OA %':14}{'left %':14}{'half by step':15}{'Moran':12}"
         "change of OA in points: mixing / order / both (seeds beyond chance)"
     ]
     for row in found["table"]:
@@ -224,10 +227,15 @@ def write(path: Path, found: Mapping[str, Any]) -> None:
 def _kept(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
+    from backends.matrix_history import StructureCurve
+
     try:
         runs = list(json.loads(path.read_text(encoding="utf-8"))["runs"])
+        for record in runs:  # as it is defined now
+            curve = StructureCurve.from_dict(record["structure"])
+            record["half_step"] = round(curve.half_step, 2)
         summarise(runs)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, BadInput) as error:
         raise BadInput(
             f"{path.name} is no table of this benchmark.",
             subject=path,
@@ -280,6 +288,6 @@ def _line(record: Mapping[str, Any]) -> str:
     )
     return (
         f"{record['run']}, seed {record['seed']}: OA {100 * record['overall_accuracy']:.2f}, "
-        f"left {100 * record['retention_by_site'][-1]:.2f} %, half its structure at step "
+        f"left {100 * record['retention_by_site'][-1]:.2f} %, half its structure by step "
         f"{record['half_step']:.0f}, points without: {deltas}; {record['train_seconds']:.0f} s"
     )

@@ -46,7 +46,7 @@ class StructureRun:
     def sentence(self) -> str:
         """What it shows, in words."""
         spread, moran = self.curve.mean("spread"), self.curve.mean("moran")
-        half = f"half of its final structure at step {self.curve.half_step:.0f} of "
+        half = f"half of its structure came by step {self.curve.half_step:.0f} of "
         if not self.finished:
             half = "at step "
         left = f"{100 * self.curve.retention[-1]:.2g} % of the streams left"

@@ -103,7 +103,8 @@ def test_how_early_structure_comes() -> None:
 
     assert curve(0.0, 0.2, 0.6, 1.0).half_step == pytest.approx(17.5)
     assert curve(0.0, 0.9, 0.9, 1.0).half_step == pytest.approx(10 * 5 / 9)
-    assert curve(0.8, 0.9, 1.0).half_step == 0  # it was there from the start
+    assert curve(0.8, 0.9, 1.0).half_step == pytest.approx(10)  # of the rise, not of its end
+    assert curve(1.0, 0.5, 0.9).half_step == 0  # none came
     assert curve(0.0, 0.9, 0.1, 1.0).half_step == pytest.approx(20 + 10 * 4 / 9)  # for good
     one = curve(0.0, 0.2, 1.0)
     assert StructureCurve.from_dict(one.to_dict()) == one

@@ -49,7 +49,7 @@ def test_rates_are_trained_with_all_else_equal(made: Any) -> None:
     assert runs[0].curve == again[0].curve  # same seed, same training
     assert runs[0].curve.steps == runs[1].curve.steps
     assert [len(part) for part in parts if isinstance(part, tuple)] == [1, 2]
-    assert "half of its final structure at step" in runs[0].sentence
+    assert "half of its structure came by step" in runs[0].sentence
 
 
 def test_a_training_is_read_from_what_it_left(made: Any, tmp_path: Path) -> None:
