@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import resources
-from backends.errors import BadInput, MissingCapability
+from backends.downloads import download
+from backends.errors import MissingCapability
 from backends.jobs import Progress
 
 if TYPE_CHECKING:
     from backends.scene import Scene
-
-PATIENCE_S = 15
 
 
 @dataclass(frozen=True)
@@ -113,50 +112,9 @@ def fetch(scene: LiteratureScene, progress: Progress | None = None) -> Path:
     if scene.label_url:
         labels = scene.label_path
         title = f"Labels of {scene.title}"
-        _fetch(scene.label_url, labels, scene.label_sha256, 1 << 20, title, progress)
-    _fetch(scene.url, scene.path, scene.sha256, scene.bytes, scene.title, progress)
+        download(scene.label_url, labels, scene.label_sha256, 1 << 20, title, progress)
+    download(scene.url, scene.path, scene.sha256, scene.bytes, scene.title, progress)
     return scene.path
-
-
-def _fetch(url: str, path: Path, sha256: str, size: int, title: str, progress: Progress) -> None:
-    """Download a file unless the right one is here."""
-    import pooch
-    import requests
-
-    from backends.io.writers.atomic import write_text
-
-    pinned = path.with_name(f"{path.name}.sha256")
-    expected = sha256 or (pinned.read_text("ascii").strip() if pinned.is_file() else "")
-    if path.is_file() and not expected:  # the user put it there
-        write_text(pinned, pooch.file_hash(str(path)) + "\n")
-        return
-    if path.is_file() and pooch.file_hash(str(path)) == expected:
-        return
-    progress.start(size, "bytes", f"Downloading {title}")
-    pooch.get_logger().setLevel("WARNING")
-    downloader = pooch.HTTPDownloader(progressbar=_Bar(progress, size), timeout=PATIENCE_S)
-    try:
-        pooch.retrieve(
-            url, expected or None, fname=path.name, path=path.parent, downloader=downloader
-        )
-    except ValueError as error:  # pooch: the hash does not fit
-        raise BadInput(
-            f"What was downloaded as {title} is not the file that was "
-            + ("published." if sha256 else "downloaded here before."),
-            subject=path,
-            way_out="Try again later; nothing of it was kept."
-            if sha256
-            else f"Delete {pinned} if the new one is to be trusted; nothing of it was kept.",
-            details=str(error),
-        ) from error
-    except (requests.RequestException, OSError) as error:
-        raise MissingCapability(
-            f"{title} could not be downloaded: the network or its server is out of reach.",
-            way_out="Go online and try again, or open a sample that needs no network.",
-            details=repr(error),
-        ) from error
-    if not expected:
-        write_text(pinned, pooch.file_hash(str(path)) + "\n")
 
 
 def open_literature(scene: LiteratureScene, progress: Progress | None = None) -> Scene:
@@ -167,28 +125,6 @@ def open_literature(scene: LiteratureScene, progress: Progress | None = None) ->
     facts = {**found.info.facts, "Source": scene.source, "Licence": scene.licence}
     found.with_info(title=scene.title, facts=facts)
     return found
-
-
-class _Bar:
-    """What pooch takes for a progress bar."""
-
-    def __init__(self, progress: Progress, expected: int) -> None:
-        self._progress, self._left = progress, 2 * expected + (1 << 20)
-        self.total = 0
-
-    def update(self, count: int) -> None:
-        """Count bytes; raises `Cancelled` when the user, ValueError when the disk had enough."""
-        self._progress.check()
-        self._left -= count
-        if self._left < 0:
-            raise ValueError("more comes than was published")
-        self._progress.advance(count)
-
-    def reset(self) -> None:
-        """Begin anew: pooch calls it once at the end."""
-
-    def close(self) -> None:
-        """End."""
 
 
 def _folder() -> Path:

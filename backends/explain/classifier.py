@@ -151,7 +151,7 @@ class ImageClassifier:
         self,
         image: NDArray[Any],
         *,
-        fit: str = "whole",
+        fit: str = "",
         size: tuple[int, int] | None = None,
         value_range: tuple[float, float] | None = None,
     ) -> Prepared:
@@ -304,9 +304,22 @@ class ImageClassifier:
                     way_out=f"Its classes are 0 to {count - 1}.",
                 )
             return index
-        names = [name.casefold() for name in self.class_names]
-        if text.casefold() in names:
-            return names.index(text.casefold())
+        # "lynx" finds "lynx, catamount"; the whole name comes first.
+        for parts in (False, True):
+            same = [
+                number
+                for number, name in enumerate(self.class_names)
+                if text.casefold()
+                in ([p.strip() for p in name.casefold().split(",")] if parts else [name.casefold()])
+            ]
+            if len(same) == 1:
+                return same[0]
+            if same:
+                listed = ", ".join(f"{i} ({self.class_names[i]})" for i in same)
+                raise WrongUse(
+                    f"{self.card.title} has several classes called {text}.",
+                    way_out=f"Give one of the numbers {listed}.",
+                )
         some = [n for n in self.class_names if text.casefold() in n.casefold()][:5]
         hint = f"Did you mean {', '.join(some)}?" if some else "Give a class number from 0."
         raise WrongUse(f"{self.card.title} has no class called {text}.", way_out=hint)

@@ -46,6 +46,8 @@ class InputSpec:
         Both sides must be a multiple of it (a transformer's patch).
     clip : (low, high) or None
         Limits after the stretch to 0..1, for networks that were trained with them.
+    fit : str
+        How an image is brought to the size unless asked otherwise; one of `FITS`.
     band_numbers, wavelength_nm : tuples, one entry a band
         Which bands of a scene it reads, for networks that were trained on certain ones;
         empty otherwise.
@@ -61,6 +63,7 @@ class InputSpec:
     fixed: bool = False
     multiple: int = 1
     clip: tuple[float, float] | None = None
+    fit: str = "whole"
     band_numbers: tuple[int, ...] = ()
     wavelength_nm: tuple[float, ...] = ()
 
@@ -90,7 +93,7 @@ def prepare(
     image: NDArray[Any],
     spec: InputSpec,
     *,
-    fit: str = "whole",
+    fit: str = "",
     size: tuple[int, int] | None = None,
     value_range: tuple[Any, Any] | None = None,
     device: str = "cpu",
@@ -102,9 +105,10 @@ def prepare(
     image : array of shape (rows, cols) or (rows, cols, bands)
         uint8 is 0..255; other types need ``value_range`` unless the network names its own.
     fit : str
-        ``"whole"`` shows all of it in its own proportions (with margins where the network
-        takes one size only), ``"crop"`` is the trainers' view: shorter side scaled, middle
-        cut out; ``"pad"`` all of it with margins; ``"stretch"`` ignores proportions;
+        Empty: as the network prefers. ``"whole"`` shows all of it in its own proportions
+        (with margins where the network takes one size only), ``"crop"`` is the trainers'
+        view: shorter side scaled, middle cut out; ``"pad"`` all of it with margins;
+        ``"stretch"`` ignores proportions;
         ``"native"`` keeps pixels as they are. Margins hold the training mean.
     size : (rows, cols), optional
         Another input size than the network's own.
@@ -118,6 +122,7 @@ def prepare(
     WrongUse
         A size the network does not take, or no such fit.
     """
+    fit = fit or spec.fit
     if fit not in FITS:
         raise WrongUse(f"There is no fit called {fit}.", way_out=f"Use one of: {', '.join(FITS)}.")
     notes: list[str] = []
