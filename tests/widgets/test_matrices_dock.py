@@ -324,6 +324,7 @@ def test_trainings_are_compared(opened: Any, tmp_path: Any, monkeypatch: Any) ->
     assert [run.streams for run in page.runs] == [3, 5]
     assert len(page.spread.plot_item.listDataItems()) == 2
     assert "half of its structure came" in page.key_line.text()
+    assert "differ in length" not in page.key_line.text()
     page.clear()
     assert len(page.runs) == 1
     page.rates_edit.setText("9")

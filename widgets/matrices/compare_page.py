@@ -225,6 +225,8 @@ class ComparePage(Page):
             self.spread.plot_item.plot(steps, [v / top if share else v for v in spread], pen=pen)
             self.moran.plot_item.plot(steps, list(one.curve.mean("moran")), pen=pen)
             lines.append(f"<span style='color:{key_color(k)}'>●</span> {_escape(one.sentence)}")
+        if len({one.curve.steps[-1] for one in runs}) > 1:
+            lines.append("They differ in length: do not compare their steps.")
         if len(runs) > 1:
             lines.append("One seed shows little: structure of another seed may come earlier.")
         self.key_line.setText("<br>".join(lines))

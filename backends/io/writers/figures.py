@@ -149,12 +149,12 @@ def curves_figure(
     low, high = min(up), max(up) if max(up) > min(up) else min(up) + 1
     page = Image.new("RGB", (_WIDTH, _HEIGHT), PAPER)
     draw = ImageDraw.Draw(page)
-    right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
+    right, bottom, top = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM, _TOP + 24  # a line above for words
 
     def at(x: float, y: float) -> tuple[float, float]:
         return (
             _LEFT + (x - first) / (last - first) * (right - _LEFT),
-            bottom - (y - low) / (high - low) * (bottom - _TOP),
+            bottom - (y - low) / (high - low) * (bottom - top),
         )
 
     for value in _ticks(low, high):
@@ -167,10 +167,10 @@ def curves_figure(
         draw.line((px, bottom, px, bottom + 5), fill=FAINT)
         _text(draw, (px, bottom + 15), f"{value:g}", align="middle")
     _text(draw, ((_LEFT + right) / 2, _HEIGHT - 16), labels[0], align="middle")
-    _text(draw, (_LEFT + 6, _TOP + 4), labels[1], align="left")
+    _text(draw, (_LEFT, _TOP), labels[1], align="left")
     for curve, points in zip(curves, shown, strict=True):
         draw.line([at(*point) for point in points], fill=to_rgb(curve.color), width=3)
-    draw.line((_LEFT, _TOP, _LEFT, bottom), fill=FAINT)
+    draw.line((_LEFT, top, _LEFT, bottom), fill=FAINT)
     draw.line((_LEFT, bottom, right, bottom), fill=FAINT)
     legend = [LegendEntry(curve.color, curve.name, curve.note) for curve in curves]
     return compose(np.asarray(page), PageParts(title, legend, lines=list(notes)))
