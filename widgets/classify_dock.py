@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import (
-    QAbstractItemView,
-    QComboBox,
-    QFormLayout,
-    QFrame,
-    QHBoxLayout,
-    QHeaderView,
-    QPushButton,
-    QScrollArea,
-    QSpinBox,
-    QTableWidget,
-    QTableWidgetItem,
-    QVBoxLayout,
-    QWidget,
-)
+from PyQt6.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidget
 
-from backends.hyperspectral.estimate import expected_seconds, in_words, training_pixels
+from backends.hyperspectral.apart import needs_it
+from backends.hyperspectral.estimate import (
+    apart_seconds,
+    expected_seconds,
+    in_words,
+    training_pixels,
+)
 from backends.io.labels import Labels
-from backends.jobs import Job, JobHandle, Progress
+from backends.jobs import Job, JobHandle
 from backends.overlays import Overlay
-from backends.palette import class_colors
-from backends.registry import ModelCard, cards
+from backends.registry import ModelCard
 from backends.scene import Scene
-from backends.workspace import Workspace
+from backends.workspace import LabelSheet, Workspace
 from widgets.background import listen
 from widgets.card_dialog import CardDialog
-from widgets.regions_dock import _swatch as swatch
+from widgets.classify_jobs import Classification, MeasureApart, SaveModel
+from widgets.classify_result import ResultPanel
+from widgets.label_table import LabelTable
+from widgets.model_form import ModelForm
+from widgets.running_row import RunningRow
 from widgets.theme import GRID, EmptyState, wrapped
 from widgets.training_plot import TrainingPlot
 
-PROTOCOLS = {
-    "P30": "30 pixels a class to train, 10 to validate",
-    "P10": "10 % of each class to train",
-    "S5": "5 % of each class to train",
-    "S10": "10 % of each class to train, none to validate",
-    "DISJ": "Separate blocks of the scene: the honest one",
-    "HALVES": "Left half of each class to train, right half to test",
-}
+MODEL_FILES = "Trained models (*.safetensors)"
 
 
 class ClassifyDock(QWidget):
@@ -61,19 +50,20 @@ class ClassifyDock(QWidget):
         do: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(parent)
-        self._workspace, self._do = workspace, do
-        self._cards: dict[str, ModelCard] = {}
+        self._workspace = workspace
         self._handle: JobHandle[Any] | None = None
+        self._second: JobHandle[Any] | None = None
+        self._asked: Classification | None = None
+        self._result: Any = None
         self._live = ""
-        self._build()
+        self._build(do)
         listen(self, workspace.active_scene_changed, self._on_scene)
+        listen(self, workspace.scene_removed, self._on_removed)
         listen(self, workspace.labels_changed, self._on_labels)
         listen(self, workspace.job_finished, self._on_finished)
         self._on_scene(workspace.active_scene)
 
-    # -- layout --------------------------------------------------------------------------
-
-    def _build(self) -> None:
+    def _build(self, do: Callable[[str], object] | None) -> None:
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         self.empty = EmptyState("Open a scene to classify its pixels.")
@@ -88,75 +78,41 @@ class ClassifyDock(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(GRID, GRID, GRID, GRID)
         column.setSpacing(GRID)
-        self.scene_line = wrapped()
-        column.addWidget(self.scene_line)
-        self.labels_line = wrapped()
-        column.addWidget(self.labels_line)
-        row = QHBoxLayout()
-        self.paint_button, self.file_button = QPushButton("Paint"), QPushButton("Open label file…")
-        self.paint_button.setToolTip("Paint training pixels (B); 1 to 9 choose the class")
-        for button, action in (
-            (self.paint_button, "edit.brush"),
-            (self.file_button, "file.labels"),
-        ):
-            button.setVisible(self._do is not None)
-            button.clicked.connect(partial(self._ask, action))
-            row.addWidget(button)
-        column.addLayout(row)
-        self.classes = _table(("Class", "Labelled pixels"))
-        self.classes.itemChanged.connect(self._on_renamed)
-        column.addWidget(self.classes)
-        form = QFormLayout()
-        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.model_box, self.protocol_box, self.seed_box = QComboBox(), QComboBox(), QSpinBox()
-        for box in (self.model_box, self.protocol_box):
-            box.setMinimumContentsLength(10)
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-        for card in cards():
-            if card.task == "classify pixels":
-                self._cards[card.id] = card
-                self.model_box.addItem(card.title, card.id)
-        for name, words in PROTOCOLS.items():
-            self.protocol_box.addItem(f"{name}: {words}", name)
-        self.seed_box.setRange(0, 9999)
-        self.seed_box.setToolTip("The same seed gives the same split and the same training")
-        models = QHBoxLayout()
-        self.card_button = QPushButton("Card…")
-        self.card_button.setToolTip("What this model is, and when not to believe it")
-        self.card_button.clicked.connect(self.show_card)
-        models.addWidget(self.model_box, 1)
-        models.addWidget(self.card_button)
-        form.addRow("Model", models)
-        form.addRow("Split", self.protocol_box)
-        form.addRow("Seed", self.seed_box)
-        column.addLayout(form)
-        self.model_line = wrapped()
-        column.addWidget(self.model_line)
-        self.go_button = QPushButton("Train and map the scene")
-        self.go_button.setDefault(True)
-        self.go_button.clicked.connect(self.train)
-        column.addWidget(self.go_button)
-        self.use_button = QPushButton("Use the shipped weights")
-        self.use_button.clicked.connect(self.use_weights)
-        column.addWidget(self.use_button)
-        self.problem_line = wrapped()
-        column.addWidget(self.problem_line)
+        self.scene_line, self.problem_line = wrapped(), wrapped()
+        self.labels = LabelTable(self._workspace, do)
+        self.form = ModelForm(self._workspace)
+        self.running = RunningRow()
         self.curve = TrainingPlot()
-        column.addWidget(self.curve)
-        self.result_line = wrapped()
-        column.addWidget(self.result_line)
-        self.accuracy = _table(("Class", "Found", "Right"))
-        self.accuracy.setToolTip(
-            "Found: share of the class's test pixels that were found (producer's accuracy). "
-            "Right: share of the pixels so called that are it (user's accuracy)."
-        )
-        column.addWidget(self.accuracy)
+        self.result = ResultPanel()
+        for part in (
+            self.scene_line,
+            self.labels,
+            self.form,
+            self.problem_line,
+            self.running,
+            self.curve,
+            self.result,
+        ):
+            column.addWidget(part)
         column.addStretch(1)
-        self.model_box.currentIndexChanged.connect(self._on_model)
-        self.protocol_box.currentIndexChanged.connect(self._on_model)
+        form = self.form
+        self.model_box, self.protocol_box = form.model_box, form.protocol_box
+        self.go_button, self.use_button = form.go_button, form.use_button
+        form.changed.connect(self._on_model)
+        for button, action in (
+            (form.card_button, self.show_card),
+            (form.go_button, self.train),
+            (form.further_button, self.train_further),
+            (form.use_button, self.use_weights),
+            (form.open_button, self.ask_weights),
+        ):
+            button.clicked.connect(partial(self._press, action))
+        self.result.apart_asked.connect(self.measure_apart)
+        self.result.save_asked.connect(self.ask_save)
+
+    @staticmethod
+    def _press(action: Callable[[], None], *_: object) -> None:
+        action()
 
     # -- what there is -------------------------------------------------------------------
 
@@ -164,66 +120,31 @@ class ClassifyDock(QWidget):
         self.empty.setVisible(scene is None)
         self.area.setVisible(scene is not None)
         self.curve.hide()
-        self.accuracy.hide()
-        self.result_line.setText("")
-        if scene is None:
-            return
-        self.scene_line.setText(f"<b>{_escape(scene.title)}</b>")
-        self._on_labels(scene.id)
+        self.result.clear()
+        self._result = None
+        if scene is not None:
+            self.scene_line.setText(f"<b>{_escape(scene.title)}</b>")
+            self._on_labels(scene.id)
+
+    def _on_removed(self, scene_id: str) -> None:
+        if self._asked is not None and self._asked.scene.id == scene_id:
+            self._asked = self._result = None
 
     def _on_labels(self, scene_id: str) -> None:
         scene = self._workspace.active_scene
-        if scene is None or scene.id != scene_id:
-            return
-        sheet = self._workspace.labels.get(scene_id)
-        counts: dict[int, int] = {}
-        if sheet is not None:
-            import numpy as np
+        if scene is not None and scene.id == scene_id:
+            self.labels.fill(scene)
+            self._on_model()
 
-            counts = dict(enumerate(np.bincount(sheet.values.ravel(), minlength=256).tolist()))
-        names = dict(sheet.class_names) if sheet is not None else {}
-        self.classes.blockSignals(True)
-        self.classes.setRowCount(len(names))
-        colors = class_colors(names)
-        for row, (value, name) in enumerate(names.items()):
-            cell = QTableWidgetItem(swatch(colors[value]), name)
-            cell.setData(Qt.ItemDataRole.UserRole, value)
-            self.classes.setItem(row, 0, cell)
-            self.classes.setItem(row, 1, _fixed(f"{counts.get(value, 0):,}"))
-        self.classes.blockSignals(False)
-        _fit(self.classes)
-        total = sum(n for v, n in counts.items() if v > 0)
-        if total:
-            source = f" from {Path(sheet.source).name}" if sheet and sheet.source else ""
-            self.labels_line.setText(f"{total:,} labelled pixels{source}.")
-        else:
-            self.labels_line.setText(
-                "No labels yet: paint some pixels of each class, or open a label file."
-            )
-        self._on_model()
-
-    def _on_renamed(self, cell: QTableWidgetItem) -> None:
+    def _sheet(self) -> LabelSheet | None:
         scene = self._workspace.active_scene
-        sheet = self._workspace.labels.get(scene.id) if scene else None
-        name = cell.text().strip()
-        if scene is not None and sheet is not None and cell.column() == 0 and name:
-            value = int(cell.data(Qt.ItemDataRole.UserRole))
-            names = dict(sheet.class_names) | {value: name}
-            self._workspace.set_labels(scene.id, sheet.values, names, sheet.source)
+        return None if scene is None else self._workspace.labels.get(scene.id)
 
-    def _card(self) -> ModelCard | None:
-        return self._cards.get(str(self.model_box.currentData()))
-
-    def _on_model(self, *_: object) -> None:
-        card, scene = self._card(), self._workspace.active_scene
+    def _on_model(self) -> None:
+        card, scene, sheet = self.form.card, self._workspace.active_scene, self._sheet()
         if card is None or scene is None:
-            self.go_button.setEnabled(False)
-            self.use_button.hide()
             return
-        own = self._workspace.next_settings(scene.id, card.id)
-        said = ", ".join(f"{key} {value}" for key, value in own.items())
-        self.model_line.setText(_escape(card.summary + (f" Own settings: {said}." if own else "")))
-        sheet = self._workspace.labels.get(scene.id)
+        self.form.describe(scene)
         classes = len(sheet.class_names) if sheet is not None and sheet.values.any() else 0
         busy = self._handle is not None and not self._handle.state.is_final
         problem = ""
@@ -232,85 +153,158 @@ class ClassifyDock(QWidget):
         elif classes < 2:
             problem = "Training needs at least two classes."
         self.problem_line.setText(problem)
-        self.go_button.setEnabled(not problem and not busy)
+        self.problem_line.setVisible(bool(problem))
         pixels = scene.shape[0] * scene.shape[1]
-        train = None
-        if sheet is not None and not problem:
-            train = training_pixels(
-                str(self.protocol_box.currentData()), int((sheet.values > 0).sum()), classes
-            )
-        self.go_button.setText("Train and map the scene" + _about(card, pixels, train))
-        self.use_button.setText("Use the shipped weights" + _about(card, pixels, None))
-        self.use_button.setVisible(card.is_trained)
-        self.use_button.setEnabled(not busy)
-        self.use_button.setToolTip(f"Trained on: {card.trained_on}")
+        labelled = 0 if sheet is None or problem else int((sheet.values > 0).sum())
+        train = training_pixels(self.form.protocol, labelled, classes) if labelled else None
+        extra = self._extra(card, pixels, labelled, classes)
+        form = self.form
+        form.go_button.setEnabled(not problem and not busy)
+        form.go_button.setText("Train and map the scene" + _about(card, pixels, train))
+        form.offer_apart(extra, needs_it(form.protocol) and bool(labelled))
+        form.further_button.setVisible(self._trained() is not None)
+        form.further_button.setEnabled(not problem and not busy)
+        form.use_button.setText("Use the shipped weights" + _about(card, pixels, None))
+        form.use_button.setVisible(card.is_trained)
+        form.use_button.setToolTip(f"Trained on: {card.trained_on}")
+        form.use_button.setEnabled(not busy)
+        form.open_button.setEnabled(not busy)
 
-    def _ask(self, action_id: str, *_: object) -> None:
-        if self._do is not None:
-            self._do(action_id)
+    @staticmethod
+    def _extra(card: ModelCard, pixels: int, labelled: int, classes: int) -> float | None:
+        return apart_seconds(card.id, pixels, labelled, classes) if labelled else None
+
+    def _trained(self) -> Any | None:
+        """Return the network of the last result, if it is the chosen one and can learn on."""
+        card, scene = self.form.card, self._workspace.active_scene
+        if self._result is None or card is None or scene is None or card.family != "network":
+            return None
+        found = self._result.checkpoint
+        return found if found.model_id == card.id else None
 
     def show_card(self) -> None:
         """Show what the chosen model is and when not to believe it."""
-        card = self._card()
-        if card is not None:
-            self.card_dialog = CardDialog(card, self)
+        if self.form.card is not None:
+            self.card_dialog = CardDialog(self.form.card, self)
             self.card_dialog.open()
 
     # -- do ------------------------------------------------------------------------------
 
     def train(self) -> None:
         """Train the chosen model on the labels and map the scene."""
-        scene = self._workspace.active_scene
-        if scene is not None and scene.id in self._workspace.labels:
-            sheet = self._workspace.labels[scene.id]
-            labels = Labels(sheet.values.copy(), dict(sheet.class_names), {})
-            self._run(scene, labels, sheet.source)
+        self._run(labels=True)
+
+    def train_further(self) -> None:
+        """Train the network of the last result further, on the labels there are now."""
+        self._run(labels=True, weights=self._trained(), further=True)
 
     def use_weights(self) -> None:
         """Map the scene with the weights that come with the model."""
-        scene = self._workspace.active_scene
-        if scene is not None:
-            self._run(scene, None, "")
+        self._run(labels=False, statistics=self.form.statistics)
 
-    def _run(self, scene: Scene, labels: Labels | None, source: str) -> None:
-        card = self._card()
-        if card is None:
+    def ask_weights(self) -> None:
+        """Let the user choose a trained model."""
+        name, _ = QFileDialog.getOpenFileName(self, "Open a trained model", "", MODEL_FILES)
+        if name:
+            self.open_weights(Path(name))
+
+    def open_weights(self, path: Path) -> None:
+        """Map the scene with a trained model from a file; labels, if any, measure it."""
+        self._run(labels=True, weights=path, model="", statistics=self.form.statistics)
+
+    def ask_save(self) -> None:
+        """Let the user say where the trained model goes."""
+        if self._result is None:
             return
-        protocol, seed = str(self.protocol_box.currentData()), self.seed_box.value()
-        own = self._workspace.next_settings(scene.id, card.id) if labels is not None else {}
-        work = partial(_classify, scene, labels, card.id, protocol, seed, own)
-        command: list[str] = []
-        # What was painted is in no file: such a run cannot be replayed from the log.
-        if scene.info.path is not None and (labels is None or source):
-            command = ["classify", str(scene.info.path), "--model", card.id]
-            for key, value in scene.info.options.items():
-                command += ["--option", f"{key}={value}"]
-            if labels is not None:
-                command += ["--labels", source, "--protocol", protocol, "--seed", str(seed)]
-            for key, value in own.items():
-                command += ["--set", f"{key}={value}"]
-            command += ["--out", f"{scene.info.path.stem}_{card.id}"]
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the trained model", f"{self._result.model}.safetensors", MODEL_FILES
+        )
+        if name:
+            self.save_model(Path(name))
+
+    def save_model(self, path: Path) -> JobHandle[Path]:
+        """Write the trained model of the last result to a file."""
+        path = path if path.suffix else path.with_suffix(".safetensors")
+        job = Job(f"Save {path.name}", SaveModel(self._result.checkpoint, path))
+        return self._workspace.submit(job)
+
+    def _run(
+        self,
+        *,
+        labels: bool,
+        weights: Any = None,
+        model: str | None = None,
+        further: bool = False,
+        statistics: str = "training",
+    ) -> None:
+        card, scene, sheet = self.form.card, self._workspace.active_scene, self._sheet()
+        if card is None or scene is None:
+            return
+        given = None
+        if labels and sheet is not None and sheet.values.any():
+            given = Labels(sheet.values.copy(), dict(sheet.class_names), {})
+        trains = given is not None and (weights is None or further)
+        asked = Classification(
+            scene,
+            given,
+            card.id if model is None else model,
+            self.form.protocol,
+            self.form.seed_box.value(),
+            self.form.settings(scene) if trains and not further else {},
+            sheet.source if sheet is not None and given is not None else "",
+            weights,
+            further,
+            statistics,
+            trains and not further and self.form.wants_apart,
+        )
+        said = {"model": asked.model, "protocol": asked.protocol, "seed": asked.seed}
+        how = card.title if asked.model else weights.name
         job: Job[Any] = Job(
-            f"Classify {scene.title} with {card.title}",
-            work,
+            f"Classify {scene.title} with {how}",
+            asked,
             scene_id=scene.id,
-            parameters={"model": card.id, "protocol": protocol, "seed": seed, **own},
-            command=tuple(command),
+            parameters={**said, **asked.settings},
+            command=asked.command,
             topic="classify",
         )
-        self.result_line.setText("")
-        self.accuracy.hide()
+        self._asked, self._second = asked, None
+        self.result.clear()
         self.curve.clear()
-        handle = self._workspace.submit(job, on_result=self._show, on_partial=self._show_partial)
-        self._handle = handle
+        self._handle = self._workspace.submit(
+            job, on_result=self._show, on_partial=self._show_partial
+        )
+        self.running.follow(self._handle)
         self._on_model()
+
+    def measure_apart(self) -> None:
+        """Train the model of the last result once more and measure it on separate blocks."""
+        asked = self._asked
+        if asked is None or self._result is None:
+            return
+        work = MeasureApart(asked)
+        job: Job[Any] = Job(
+            f"Measure {asked.model} on separate blocks of {asked.scene.title}",
+            work,
+            scene_id=asked.scene.id,
+            # The first line of the log says both already where both were asked for.
+            command=() if asked.apart else work.command,
+            topic="classify",
+        )
+        self.result.measuring()
+        self._second = self._workspace.submit(job, on_result=self._show_apart)
+        self.running.follow(self._second)
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         if handle is self._handle:
             self._end_live()
             if handle.error is not None:
-                self.result_line.setText(_escape(str(handle.error)))
+                self.result.say(str(handle.error))
             self._on_model()
+        elif handle is self._second and handle.result is None:
+            self.result.show_apart(None)
+        self.running.refresh()
+
+    # -- what came -----------------------------------------------------------------------
 
     def _show_partial(self, part: Any) -> None:
         if hasattr(part, "loss"):
@@ -331,91 +325,33 @@ class ClassifyDock(QWidget):
             self._workspace.add_overlay(overlay)
         if result.overlays:
             self._workspace.activate_overlay(result.overlays[0].id)
-        values = result.to_dict()
-        seconds = values["predict_seconds"] + (values.get("train_seconds") or 0)
-        lines = [f"Made in {seconds:.1f} s on {values['device']}."]
-        metrics = values.get("metrics")
-        if metrics:
-            lines.insert(
-                0,
-                f"Overall accuracy {_percent(metrics['overall_accuracy'])}, average "
-                f"{_percent(metrics['average_accuracy'])}, kappa {_number(metrics['kappa'])} on "
-                f"{metrics['test_pixels']:,} test pixels "
-                f"({values['protocol']}, seed {values['seed']}).",
-            )
-        lines += values.get("notes", ())
-        self.result_line.setText(_escape("\n".join(lines)).replace("\n", "<br>"))
-        self._fill_accuracy((metrics or {}).get("classes") or ())
+        asked, scene = self._asked, self._workspace.active_scene
+        if asked is None or scene is None or scene.id != asked.scene.id:
+            return  # the user looks at another scene
+        self._result = result
+        if not asked.model:
+            self._asked = replace(asked, model=result.model)
+            self.form.choose(result.model)
+        extra = None
+        if asked.labels is not None:
+            values = asked.labels.values
+            labelled, classes = int((values > 0).sum()), len(asked.labels.class_names)
+            extra = apart_seconds(result.model, values.size, labelled, classes)
+        self.result.show_result(result, extra)
+        if asked.apart and not (result.curve is not None and result.curve.stopped_at):
+            self.measure_apart()
 
-    def _fill_accuracy(self, rows: Any) -> None:
-        self.accuracy.setVisible(bool(rows))
-        self.accuracy.setRowCount(len(rows))
-        for number, row in enumerate(rows):
-            self.accuracy.setItem(number, 0, _fixed(str(row["name"])))
-            self.accuracy.setItem(number, 1, _fixed(_percent(row.get("producer_accuracy"))))
-            self.accuracy.setItem(number, 2, _fixed(_percent(row.get("user_accuracy"))))
-        _fit(self.accuracy)
+    def _show_apart(self, apart: Any) -> None:
+        from backends.hyperspectral.classify import with_apart
 
-
-def _classify(
-    scene: Scene,
-    labels: Labels | None,
-    model_id: str,
-    protocol: str,
-    seed: int,
-    settings: dict[str, Any],
-    progress: Progress,
-) -> Any:
-    from backends.hyperspectral.classify import classify
-    from backends.hyperspectral.estimate import learn
-
-    result = classify(
-        scene,
-        labels,
-        model_id,
-        protocol=protocol,
-        seed=seed,
-        device="auto",
-        settings=settings,
-        progress=progress,
-    )
-    learn(result)
-    return result
-
-
-def _table(names: tuple[str, ...]) -> QTableWidget:
-    table = QTableWidget(0, len(names))
-    table.setHorizontalHeaderLabels(list(names))
-    table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
-    header, rows = table.horizontalHeader(), table.verticalHeader()
-    if header is not None and rows is not None:
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        rows.hide()
-    return table
-
-
-def _fit(table: QTableWidget) -> None:
-    """Make a table as high as its rows, up to nine; more scroll."""
-    header = table.horizontalHeader()
-    height = header.sizeHint().height() if header is not None else 24
-    rows = min(table.rowCount(), 9)
-    table.setFixedHeight(height + sum(table.rowHeight(r) for r in range(rows)) + 4)
-    table.setVisible(table.rowCount() > 0)
-
-
-def _fixed(text: str) -> QTableWidgetItem:
-    cell = QTableWidgetItem(text)
-    cell.setFlags(Qt.ItemFlag.ItemIsEnabled)
-    return cell
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:.1f}\u00a0%"
-
-
-def _number(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"
+        if self._result is None:
+            return
+        self._result = with_apart(self._result, apart)
+        self.result.show_apart(apart)
+        for overlay in self._result.overlays:
+            shown = self._workspace.overlays.get(overlay.id)
+            if shown is not None:  # it may have another name by now
+                self._workspace.add_overlay(replace(shown, provenance=overlay.provenance))
 
 
 def _about(card: ModelCard, pixels: int, train: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Loss and accuracy of a training while it runs."""
+"""Accuracy, loss and learning rate of a training while it runs."""
 
 from __future__ import annotations
 
@@ -12,37 +12,52 @@ from backends.palette import key_color
 from widgets.pulse import Pulse
 from widgets.theme import text_color, wrapped
 
+# Both plots leave the same room at the sides, so that their steps lie one above the other.
+LEFT, RIGHT = 52, 56
+
 
 class TrainingPlot(QWidget):
-    """Two lines on two axes: loss (left), accuracy in % (right)."""
+    """Above accuracy in %; below loss (left axis) and learning rate (right axis)."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
         self.line = wrapped()
         column.addWidget(self.line)
-        self.widget = pg.PlotWidget()
-        self.widget.setFixedHeight(184)
+        self.widget, plot = _plot("Accuracy, %", 168)
+        self.lower, below = _plot("Loss", 132)
         column.addWidget(self.widget)
-        self.widget.setBackground(None)  # the window's ground shines through
-        plot = self.widget.getPlotItem()
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setLabel("bottom", "Step")
-        plot.setLabel("left", "Accuracy, %")
-        # Fixed ranges: an axis that moves with the curve is painted twice.
-        plot.disableAutoRange()
+        column.addWidget(self.lower)
+        plot.getAxis("bottom").setStyle(showValues=False)
         plot.setYRange(0, 100)
-        plot.showGrid(x=True, y=True, alpha=0.12)
-        self.legend = plot.addLegend(offset=(-8, -24), labelTextSize="8pt")
+        self.legend = plot.addLegend(offset=(-4, -4), labelTextSize="8pt", verSpacing=-4)
         self.train = plot.plot([], [], pen=pg.mkPen(key_color(1)), name="training pixels")
-        self.val = plot.plot(
-            [], [], pen=pg.mkPen(key_color(0)), symbol="o", symbolSize=4,
-            symbolBrush=key_color(0), symbolPen=None, name="validation pixels",
-        )  # fmt: skip
+        self.val = plot.plot([], [], name="validation pixels", **_dotted(key_color(0), "o"))
+        self.average = plot.plot(
+            [], [], name="mean of the classes", **_dotted(key_color(2), "s", dashed=True)
+        )
+        plot.showAxis("right")
+        plot.getAxis("right").setStyle(showValues=False)
+        below.setLabel("bottom", "Step")
+        self.loss = below.plot([], [], pen=pg.mkPen(key_color(3)))
+        below.getAxis("left").setLabel("Loss", color=key_color(3))
+        # pyqtgraph has one scale a box: the learning rate gets a box of its own over the other.
+        self.second = pg.ViewBox(enableMenu=False)
+        below.scene().addItem(self.second)
+        below.showAxis("right")
+        axis = below.getAxis("right")
+        axis.linkToView(self.second)
+        axis.setLabel("Learning rate", color=key_color(4))
+        axis.enableAutoSIPrefix(False)
+        self.second.setXLink(below.getViewBox())
+        self.rate = pg.PlotDataItem([], [], pen=pg.mkPen(key_color(4)))
+        self.second.addItem(self.rate)
+        self.second.disableAutoRange()
+        below.getViewBox().sigResized.connect(self._follow)
         self._waiting: Any = None
-        self._range = 0
+        self._ranges: tuple[float, ...] = ()
         self._pulse = Pulse(self, self._draw)
         self.hide()
 
@@ -50,17 +65,19 @@ class TrainingPlot(QWidget):
         """Take the window's colours."""
         super().showEvent(event)
         text = text_color(self)
-        for name in ("left", "bottom"):
-            axis = self.widget.getPlotItem().getAxis(name)
-            axis.setPen(pg.mkPen(text))
-            axis.setTextPen(text)
+        for widget in (self.widget, self.lower):
+            for name in ("left", "bottom", "right"):
+                axis = widget.getPlotItem().getAxis(name)
+                axis.setPen(pg.mkPen(text))
+                axis.setTextPen(text)
         self.legend.setLabelTextColor(text)
+        self._follow()
 
     def clear(self) -> None:
         """Forget the last training."""
         self._waiting = None
-        self.train.setData([], [])
-        self.val.setData([], [])
+        for curve in (self.train, self.val, self.average, self.loss, self.rate):
+            curve.setData([], [])
         self.line.setText("")
         self.hide()
 
@@ -74,13 +91,75 @@ class TrainingPlot(QWidget):
         if curve is None:
             self._pulse.stop()
             return
-        self.train.setData(list(curve.step), [100 * a for a in curve.train_accuracy])
-        self.val.setData(list(curve.val_step), [100 * a for a in curve.val_accuracy])
-        if self._range != curve.steps:
-            self._range = curve.steps
-            self.widget.getPlotItem().setXRange(0, curve.steps, padding=0.02)
+        step, val_step = list(curve.step), list(curve.val_step)
+        self.train.setData(step, [100 * a for a in curve.train_accuracy])
+        self.val.setData(val_step, [100 * a for a in curve.val_accuracy])
+        self.average.setData(val_step, [100 * a for a in curve.val_average])
+        self.loss.setData(step, list(curve.loss))
+        self.rate.setData(step, list(curve.rate))
+        self._scale(curve)
         if curve.step:
             text = f"Step {curve.step[-1]} of {curve.steps}, loss {curve.loss[-1]:.3f}"
             if curve.val_accuracy:
-                text += f", validation {100 * curve.val_accuracy[-1]:.1f}\u00a0%"
-            self.line.setText(text)
+                text += f", validation {_percent(curve.val_accuracy[-1])}"
+                text += f" (mean of the classes {_percent(curve.val_average[-1])})"
+            self.line.setText(f"{text}, learning rate {curve.rate[-1]:.1e}")
+
+    def _scale(self, curve: Any) -> None:
+        """Widen the axes where a curve would leave them.
+
+        They do not move with it: an axis that moves is painted twice.
+        """
+        highest = max(curve.loss, default=1.0), max(curve.rate, default=1e-3)
+        wanted = (curve.began_at, curve.steps, *map(_rounded_up, highest))
+        if wanted == self._ranges:
+            return
+        self._ranges = wanted
+        for widget in (self.widget, self.lower):
+            widget.getPlotItem().setXRange(curve.began_at, curve.steps, padding=0.02)
+        self.lower.getPlotItem().setYRange(0, wanted[2], padding=0.02)
+        self.second.setYRange(0, wanted[3], padding=0.02)
+
+    def _follow(self) -> None:
+        self.second.setGeometry(self.lower.getPlotItem().getViewBox().sceneBoundingRect())
+
+
+def _plot(label: str, height: int) -> tuple[pg.PlotWidget, pg.PlotItem]:
+    widget = pg.PlotWidget()
+    widget.setFixedHeight(height)
+    widget.setBackground(None)  # the window's ground shines through
+    plot = widget.getPlotItem()
+    plot.setMenuEnabled(False)
+    plot.hideButtons()
+    plot.setMouseEnabled(x=False, y=False)
+    plot.setLabel("left", label)
+    plot.getAxis("left").setWidth(LEFT)
+    plot.getAxis("right").setWidth(RIGHT)
+    plot.disableAutoRange()
+    plot.showGrid(x=True, y=True, alpha=0.12)
+    return widget, plot
+
+
+def _dotted(color: str, symbol: str, *, dashed: bool = False) -> dict[str, Any]:
+    style = pg.QtCore.Qt.PenStyle.DashLine if dashed else pg.QtCore.Qt.PenStyle.SolidLine
+    return {
+        "pen": pg.mkPen(color, style=style),
+        "symbol": symbol,
+        "symbolSize": 4,
+        "symbolBrush": color,
+        "symbolPen": None,
+    }
+
+
+def _rounded_up(value: float) -> float:
+    """Return the next of 1, 2, 5 times a power of ten, so that an axis rarely changes."""
+    import math
+
+    if value <= 0 or not math.isfinite(value):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= value * (1 - 1e-9))
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}\u00a0%"

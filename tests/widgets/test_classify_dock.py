@@ -51,22 +51,22 @@ def label(workspace: Workspace, scene: Scene, valley: Any) -> None:
 def test_without_labels_it_offers_to_paint_or_open(opened: Any, asked: list[str]) -> None:
     _, _, dock = opened
     assert not dock.go_button.isEnabled()
-    assert "No labels yet" in dock.labels_line.text()
-    dock.paint_button.click()
-    dock.file_button.click()
+    assert "No labels yet" in dock.labels.line.text()
+    dock.labels.paint_button.click()
+    dock.labels.file_button.click()
     assert asked == ["edit.brush", "file.labels"]
 
 
 def test_labels_fill_the_table_and_the_button_says_how_long(opened: Any, valley: Any) -> None:
     workspace, scene, dock = opened
     label(workspace, scene, valley)
-    assert dock.classes.rowCount() == len(valley.class_names)
-    assert dock.classes.item(5, 0).text() == "Water"
-    assert dock.classes.item(5, 1).text() == f"{(valley.labels == 6).sum():,}"
+    assert dock.labels.table.rowCount() == len(valley.class_names)
+    assert dock.labels.table.item(5, 0).text() == "Water"
+    assert dock.labels.table.item(5, 1).text() == f"{(valley.labels == 6).sum():,}"
     assert dock.go_button.isEnabled()
     assert "(about " in dock.go_button.text()
     # A class gets another name where it is listed.
-    dock.classes.item(5, 0).setText("Lake")
+    dock.labels.table.item(5, 0).setText("Lake")
     assert workspace.labels[scene.id].class_names[6] == "Lake"
 
 
@@ -99,9 +99,14 @@ def test_training_gives_map_figures_and_curve(
     assert kinds == [ScoreMap, ScoreMap, *inside, ClassMap]
     made = list(workspace.overlays.values())[-1]
     figures = made.provenance.figures
-    qtbot.waitUntil(lambda: "Overall accuracy" in dock.result_line.text(), timeout=2000)
-    assert f"{100 * figures['overall_accuracy']:.1f}" in dock.result_line.text()
-    assert dock.accuracy.rowCount() == len(figures["classes"])
+    table = dock.result.figures
+    qtbot.waitUntil(
+        lambda: table.isVisible() and "Made in" in dock.result.line.text(), timeout=2000
+    )
+    assert table.item(0, 0).text() == "Overall accuracy"
+    assert table.item(0, 1).text() == f"{100 * figures['overall_accuracy']:.1f}\u00a0%"
+    assert table.horizontalHeaderItem(1).text() == "P10, seed 0"
+    assert dock.result.accuracy.rowCount() == len(figures["classes"])
     assert dock.curve.isVisible() == (model == "es_mhc")
     if model == "es_mhc":
         qtbot.waitUntil(lambda: "Step 30 of 30" in dock.curve.line.text(), timeout=2000)
@@ -122,13 +127,13 @@ def test_a_failure_is_one_sentence_and_the_button_comes_back(
     qtbot.waitUntil(lambda: handle.state is JobState.FAILED, timeout=5000)
     qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
     said = "All bands are bad. Mark some as good."
-    qtbot.waitUntil(lambda: dock.result_line.text() == said, timeout=2000)
+    qtbot.waitUntil(lambda: dock.result.line.text() == said, timeout=2000)
 
 
 def test_the_card_is_one_click_away(opened: Any, qtbot: Any) -> None:
     _, _, dock = opened
     dock.model_box.setCurrentIndex(dock.model_box.findData("es_mhc"))
-    dock.card_button.click()
+    dock.form.card_button.click()
     text = dock.card_dialog.text.text()
     assert "When not to believe it" in text
     assert "overall accuracy" in text

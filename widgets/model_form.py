@@ -1,0 +1,189 @@
+"""Which model, which split, how to train: the questions of the classify dock, and its buttons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backends.hyperspectral.estimate import in_words, is_quick
+from backends.registry import ModelCard, cards
+from backends.scene import Scene
+from backends.workspace import Workspace
+from widgets.theme import GRID, wrapped
+
+PROTOCOLS = {
+    "P30": "30 pixels a class to train, 10 to validate",
+    "P10": "10 % of each class to train",
+    "S5": "5 % of each class to train",
+    "S10": "10 % of each class to train, none to validate",
+    "DISJ": "Separate blocks of the scene: the honest one",
+    "HALVES": "Left half of each class to train, right half to test",
+}
+
+
+class ModelForm(QWidget):
+    """Model, split, seed, three choices and what to do."""
+
+    changed = pyqtSignal()
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._cards: dict[str, ModelCard] = {}
+        self._decided = False
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        column.addLayout(self._questions())
+        self.model_line = wrapped()
+        column.addWidget(self.model_line)
+        self.balanced_box = QCheckBox("Rare classes count as much as frequent ones")
+        self.balanced_box.setToolTip(
+            "Finds more of a class with few labels, and calls more pixels so that are not it"
+        )
+        self.apart_box = QCheckBox()
+        self.apart_box.setToolTip(
+            "Trains once more on separate blocks of the scene and shows that figure, too: "
+            "random test pixels have neighbours that were trained on"
+        )
+        self.apart_box.clicked.connect(self._on_decided)
+        self.go_button = QPushButton()
+        self.go_button.setDefault(True)
+        self.further_button = QPushButton("Train further")
+        self.further_button.setToolTip(
+            "Go on from the last result: what was left of a training that was stopped, else as "
+            "many steps again"
+        )
+        self.use_button = QPushButton("Use the shipped weights")
+        self.open_button = QPushButton("Open a trained model…")
+        self.open_button.setToolTip("Map this scene with a model trained here or elsewhere")
+        self.statistics_box = QCheckBox("Trained models: adapt to this scene's light")
+        self.statistics_box.setToolTip(
+            "Stretch values by this scene's own percentiles instead of those of the scene the "
+            "model was trained on"
+        )
+        for widget in (
+            self.balanced_box,
+            self.apart_box,
+            self.go_button,
+            self.further_button,
+            self.use_button,
+            self.open_button,
+            self.statistics_box,
+        ):
+            column.addWidget(widget)
+        self.model_box.currentIndexChanged.connect(self._on_model)
+        self.protocol_box.currentIndexChanged.connect(lambda: self.changed.emit())
+        self._on_model()
+
+    def _questions(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.model_box, self.protocol_box, self.seed_box = QComboBox(), QComboBox(), QSpinBox()
+        for box in (self.model_box, self.protocol_box):
+            box.setMinimumContentsLength(10)
+            box.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+        for card in cards():
+            if card.task == "classify pixels":
+                self._cards[card.id] = card
+                self.model_box.addItem(card.title, card.id)
+        for name, words in PROTOCOLS.items():
+            self.protocol_box.addItem(f"{name}: {words}", name)
+        self.seed_box.setRange(0, 9999)
+        self.seed_box.setToolTip("The same seed gives the same split and the same training")
+        models = QHBoxLayout()
+        self.card_button = QPushButton("Card…")
+        self.card_button.setToolTip("What this model is, and when not to believe it")
+        models.addWidget(self.model_box, 1)
+        models.addWidget(self.card_button)
+        form.addRow("Model", models)
+        form.addRow("Split", self.protocol_box)
+        form.addRow("Seed", self.seed_box)
+        return form
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The card of the chosen model."""
+        return self._cards.get(str(self.model_box.currentData()))
+
+    @property
+    def protocol(self) -> str:
+        """The chosen split."""
+        return str(self.protocol_box.currentData())
+
+    @property
+    def statistics(self) -> str:
+        """Whose percentiles stretch another scene, see `transfer.STATISTICS`."""
+        return "scene" if self.statistics_box.isChecked() else "training"
+
+    @property
+    def wants_apart(self) -> bool:
+        """Whether to measure on separate blocks, too."""
+        return not self.apart_box.isHidden() and self.apart_box.isChecked()
+
+    def settings(self, scene: Scene) -> dict[str, Any]:
+        """Return what the training is to use beside its defaults."""
+        card = self.card
+        if card is None:
+            return {}
+        own = self._workspace.next_settings(scene.id, card.id)
+        if self.balanced_box.isChecked() != _balanced(card):
+            own = {**own, "balanced": self.balanced_box.isChecked()}
+        return own
+
+    def choose(self, model_id: str) -> None:
+        """Choose a model."""
+        self.model_box.setCurrentIndex(self.model_box.findData(model_id))
+
+    def describe(self, scene: Scene) -> None:
+        """Say what the model does and what was set for it elsewhere."""
+        card = self.card
+        if card is None:
+            return
+        own = self._workspace.next_settings(scene.id, card.id)
+        said = ", ".join(f"{key} {value}" for key, value in own.items())
+        text = card.summary + (f" Own settings: {said}." if own else "")
+        self.model_line.setText(text.replace("&", "&amp;").replace("<", "&lt;"))
+
+    def offer_apart(self, extra: float | None, makes_sense: bool) -> None:
+        """Offer to measure on separate blocks; on by itself where that is quick.
+
+        Parameters
+        ----------
+        extra : float or None
+            Seconds it takes.
+        """
+        more = "" if extra is None else f" (about {in_words(extra)} more)"
+        self.apart_box.setText(f"On separate blocks too{more}")
+        self.apart_box.setVisible(makes_sense)
+        if not self._decided:
+            self.apart_box.setChecked(is_quick(extra))
+
+    def _on_decided(self) -> None:
+        self._decided = True
+
+    def _on_model(self, *_: object) -> None:
+        card = self.card
+        if card is not None:
+            self.balanced_box.setChecked(_balanced(card))
+            self._decided = False
+        self.changed.emit()
+
+
+def _balanced(card: ModelCard) -> bool:
+    """Tell whether a model weighs classes by itself: classic ones do, as in the literature."""
+    return card.family == "classic"
