@@ -13,7 +13,6 @@ from PyQt6.QtWidgets import QFileDialog, QFrame, QScrollArea, QVBoxLayout, QWidg
 
 from backends.hyperspectral.apart import needs_it
 from backends.hyperspectral.estimate import (
-    apart_seconds,
     expected_seconds,
     in_words,
     training_pixels,
@@ -157,7 +156,7 @@ class ClassifyDock(QWidget):
         pixels = scene.shape[0] * scene.shape[1]
         labelled = 0 if sheet is None or problem else int((sheet.values > 0).sum())
         train = training_pixels(self.form.protocol, labelled, classes) if labelled else None
-        extra = self._extra(card, pixels, labelled, classes)
+        extra = None if train is None else expected_seconds(card.id, pixels, train)
         form = self.form
         form.go_button.setEnabled(not problem and not busy)
         form.go_button.setText("Train and map the scene" + _about(card, pixels, train))
@@ -169,10 +168,6 @@ class ClassifyDock(QWidget):
         form.use_button.setToolTip(f"Trained on: {card.trained_on}")
         form.use_button.setEnabled(not busy)
         form.open_button.setEnabled(not busy)
-
-    @staticmethod
-    def _extra(card: ModelCard, pixels: int, labelled: int, classes: int) -> float | None:
-        return apart_seconds(card.id, pixels, labelled, classes) if labelled else None
 
     def _trained(self) -> Any | None:
         """Return the network of the last result, if it is the chosen one and can learn on."""
@@ -281,7 +276,7 @@ class ClassifyDock(QWidget):
         asked = self._asked
         if asked is None or self._result is None:
             return
-        work = MeasureApart(asked)
+        work = MeasureApart(asked, self._result.split)
         job: Job[Any] = Job(
             f"Measure {asked.model} on separate blocks of {asked.scene.title}",
             work,
@@ -332,12 +327,7 @@ class ClassifyDock(QWidget):
         if not asked.model:
             self._asked = replace(asked, model=result.model)
             self.form.choose(result.model)
-        extra = None
-        if asked.labels is not None:
-            values = asked.labels.values
-            labelled, classes = int((values > 0).sum()), len(asked.labels.class_names)
-            extra = apart_seconds(result.model, values.size, labelled, classes)
-        self.result.show_result(result, extra)
+        self.result.show_result(result)
         if asked.apart and not (result.curve is not None and result.curve.stopped_at):
             self.measure_apart()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backends.hyperspectral.apart import Apart
     from backends.hyperspectral.checkpoints import Checkpoint
     from backends.hyperspectral.classify import ClassifyResult
+    from backends.hyperspectral.splits import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +96,17 @@ class Classification:
 
 @dataclass(frozen=True, eq=False)
 class MeasureApart:
-    """The second training of a classification, on separate blocks."""
+    """The second training of a classification, on separate blocks.
+
+    Attributes
+    ----------
+    asked : Classification
+    split : Split
+        Of the first training.
+    """
 
     asked: Classification
+    split: Split
 
     def __call__(self, progress: Progress) -> Apart:
         """Do it."""
@@ -109,7 +118,7 @@ class MeasureApart:
             asked.scene,
             asked.labels,
             asked.model,
-            seed=asked.seed,
+            self.split,
             settings=asked.settings,
             progress=progress,
         )

@@ -63,14 +63,8 @@ class ResultPanel(QWidget):
         """Show a sentence in place of a result."""
         self.line.setText(_escape(text))
 
-    def show_result(self, result: Any, extra: float | None) -> None:
-        """Show a `ClassifyResult`.
-
-        Parameters
-        ----------
-        extra : float or None
-            Seconds that measuring on separate blocks would take.
-        """
+    def show_result(self, result: Any) -> None:
+        """Show a `ClassifyResult`."""
         values = result.to_dict()
         seconds = values["predict_seconds"] + (values.get("train_seconds") or 0)
         lines = [f"Made in {seconds:.1f} s on {values['device']}.", *values.get("notes", ())]
@@ -80,15 +74,15 @@ class ResultPanel(QWidget):
         self._fill_accuracy((metrics or {}).get("classes") or ())
         self.figures.setVisible(bool(metrics))
         random = bool(metrics) and result.was_trained and needs_it(str(values["protocol"]))
-        again = "" if extra is None else f" (about {in_words(extra)})"
-        self.apart_button.setText(f"Measure on separate blocks too{again}")
+        # It takes what the first training took.
+        self.apart_button.setText(f"Measure on separate blocks too (about {in_words(seconds)})")
         self.apart_button.setVisible(random)
         if metrics:
             self.figures.setColumnHidden(2, not random)
             named = f"{values['protocol']}, seed {values['seed']}"
             self.figures.setHorizontalHeaderLabels(["Measured on", named, "Separate blocks"])
-            self._fill(1, metrics)
-            self._fill(2, None)
+            self._fill(1, metrics, values["split"])
+            self._fill(2, None, None)
             fit_table(self.figures)
 
     def measuring(self) -> None:
@@ -101,21 +95,24 @@ class ResultPanel(QWidget):
         """Show what an `Apart` says; None where the user stopped it."""
         self.apart_button.setEnabled(True)
         self.apart_button.setVisible(apart is None)
-        self._fill(2, None if apart is None else apart.to_dict()["metrics"])
+        values = {} if apart is None else apart.to_dict()
+        self._fill(2, values.get("metrics"), values.get("split"))
         if apart is not None and apart.note:
             self.line.setText(f"{self.line.text()}<br>{_escape(apart.note)}")
 
-    def _fill(self, column: int, metrics: Any) -> None:
+    def _fill(self, column: int, metrics: Any, split: Any) -> None:
         rows = (
             ("Overall accuracy", "overall_accuracy", _percent),
             ("Average accuracy", "average_accuracy", _percent),
             ("Kappa", "kappa", _number),
             ("Test pixels", "test_pixels", lambda value: f"{value:,}"),
+            ("Trained on", "train", lambda value: f"{value:,}"),
         )
+        known = {**(metrics or {}), **(split or {})}
         self.figures.setRowCount(len(rows))
         for row, (title, key, say) in enumerate(rows):
             self.figures.setItem(row, 0, fixed_cell(title))
-            text = NOT_YET if metrics is None else say(metrics[key])
+            text = NOT_YET if metrics is None else say(known[key])
             self.figures.setItem(row, column, fixed_cell(text))
 
     def _fill_accuracy(self, rows: Any) -> None:

@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -48,7 +49,7 @@ class ModelForm(QWidget):
         column.addLayout(self._questions())
         self.model_line = wrapped()
         column.addWidget(self.model_line)
-        self.balanced_box = QCheckBox("Rare classes count as much as frequent ones")
+        self.balanced_box = QCheckBox("Give rare classes equal weight")
         self.balanced_box.setToolTip(
             "Finds more of a class with few labels, and calls more pixels so that are not it"
         )
@@ -68,11 +69,13 @@ class ModelForm(QWidget):
         self.use_button = QPushButton("Use the shipped weights")
         self.open_button = QPushButton("Open a trained model…")
         self.open_button.setToolTip("Map this scene with a model trained here or elsewhere")
-        self.statistics_box = QCheckBox("Trained models: adapt to this scene's light")
+        self.statistics_box = QCheckBox("Adapt it to this scene's light")
         self.statistics_box.setToolTip(
             "Stretch values by this scene's own percentiles instead of those of the scene the "
             "model was trained on"
         )
+        for box in (self.balanced_box, self.apart_box, self.statistics_box):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for widget in (
             self.balanced_box,
             self.apart_box,
@@ -167,7 +170,7 @@ class ModelForm(QWidget):
         extra : float or None
             Seconds it takes.
         """
-        more = "" if extra is None else f" (about {in_words(extra)} more)"
+        more = "" if extra is None else f" (about {in_words(extra)})"
         self.apart_box.setText(f"On separate blocks too{more}")
         self.apart_box.setVisible(makes_sense)
         if not self._decided:

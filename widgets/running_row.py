@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
@@ -10,7 +9,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidg
 from backends.jobs import JobHandle
 from widgets.eliding import ElidedLabel
 from widgets.icons import IconButton
-from widgets.jobs_dock import progress_words
+from widgets.jobs_dock import clock
 from widgets.pause_button import PauseButton, pause_word
 from widgets.pulse import Pulse
 from widgets.theme import GRID
@@ -60,10 +59,13 @@ class RunningRow(QWidget):
         token = handle.token
         word = "stopping" if token.cancelled else "ending" if token.enough else pause_word(handle)
         state = handle.progress
-        if word and state.total:
-            word += f" at {state.done:.0f} of {state.total:.0f} {state.unit}"
-        # What the training says of itself stands above its curves.
-        self.words.setText(word or progress_words(replace(state, note="")) or "waiting")
+        # Short, for three buttons stand beside it; the rest is above the curves.
+        words = [word] if word else []
+        if state.total:
+            words.append(f"{state.done:.0f} of {state.total:.0f}")
+        if not word and state.seconds_left is not None and state.seconds > 1:
+            words.append(f"{clock(state.seconds_left)} left")
+        self.words.setText(", ".join(words) or state.note or "waiting")
         self.keep_button.setVisible(state.keeps)
         self.keep_button.setEnabled(not token.enough and not token.cancelled)
         self.pause_button.follow(handle)

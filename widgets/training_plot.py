@@ -14,6 +14,7 @@ from widgets.theme import text_color, wrapped
 
 # Both plots leave the same room at the sides, so that their steps lie one above the other.
 LEFT, RIGHT = 52, 56
+LOSS, RATE = key_color(3), key_color(4)
 
 
 class TrainingPlot(QWidget):
@@ -41,18 +42,17 @@ class TrainingPlot(QWidget):
         plot.showAxis("right")
         plot.getAxis("right").setStyle(showValues=False)
         below.setLabel("bottom", "Step")
-        self.loss = below.plot([], [], pen=pg.mkPen(key_color(3)))
-        below.getAxis("left").setLabel("Loss", color=key_color(3))
+        self.loss = below.plot([], [], pen=pg.mkPen(LOSS))
         # pyqtgraph has one scale a box: the learning rate gets a box of its own over the other.
         self.second = pg.ViewBox(enableMenu=False)
         below.scene().addItem(self.second)
         below.showAxis("right")
         axis = below.getAxis("right")
         axis.linkToView(self.second)
-        axis.setLabel("Learning rate", color=key_color(4))
+        axis.setLabel("Learning rate")
         axis.enableAutoSIPrefix(False)
         self.second.setXLink(below.getViewBox())
-        self.rate = pg.PlotDataItem([], [], pen=pg.mkPen(key_color(4)))
+        self.rate = pg.PlotDataItem([], [], pen=pg.mkPen(RATE))
         self.second.addItem(self.rate)
         self.second.disableAutoRange()
         below.getViewBox().sigResized.connect(self._follow)
@@ -71,6 +71,10 @@ class TrainingPlot(QWidget):
                 axis.setPen(pg.mkPen(text))
                 axis.setTextPen(text)
         self.legend.setLabelTextColor(text)
+        # The words say which curve belongs to which side.
+        for name, color in (("left", LOSS), ("right", RATE)):
+            axis = self.lower.getPlotItem().getAxis(name)
+            axis.setLabel(axis.labelText, color=color)
         self._follow()
 
     def clear(self) -> None:
@@ -134,6 +138,7 @@ def _plot(label: str, height: int) -> tuple[pg.PlotWidget, pg.PlotItem]:
     plot.setMouseEnabled(x=False, y=False)
     plot.setLabel("left", label)
     plot.getAxis("left").setWidth(LEFT)
+    plot.getAxis("left").enableAutoSIPrefix(False)
     plot.getAxis("right").setWidth(RIGHT)
     plot.disableAutoRange()
     plot.showGrid(x=True, y=True, alpha=0.12)

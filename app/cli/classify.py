@@ -65,7 +65,7 @@ def classify_command(
     """
     from backends.hyperspectral.apart import needs_it
     from backends.hyperspectral.classify import classify, write_results
-    from backends.hyperspectral.estimate import apart_seconds, is_quick
+    from backends.hyperspectral.estimate import expected_seconds, is_quick, training_pixels
     from backends.io.labels import open_labels
 
     settings = pairs(setting, "--set")
@@ -79,7 +79,8 @@ def classify_command(
             if given is not None and not further and checkpoint is None and needs_it(protocol):
                 labelled = given.values[given.values > 0]
                 pixels, classes = scene.shape[0] * scene.shape[1], len(set(labelled.tolist()))
-                extra = apart_seconds(model, pixels, labelled.size, classes)
+                train = training_pixels(protocol.upper(), labelled.size, classes)
+                extra = expected_seconds(model, pixels, train)
             result = classify(
                 scene,
                 given,
@@ -109,6 +110,11 @@ def _text(values: dict[str, Any], extra: float | None) -> str:
         beside = (apart or {}).get("metrics")
         named = f"{values['protocol']}, seed {values['seed']}"
         rows["Measured on"] = _two(named, "separate blocks", apart is not None)
+        taught = [
+            (found or {}).get("train") for found in (values["split"], (apart or {}).get("split"))
+        ]
+        if taught[0]:
+            rows["Training pixels"] = _two(str(taught[0]), str(taught[1]), apart is not None)
         for title, key, say in (
             ("Overall accuracy", "overall_accuracy", _percent),
             ("Average accuracy", "average_accuracy", _percent),

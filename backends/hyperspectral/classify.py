@@ -111,6 +111,7 @@ def classify(
     *,
     protocol: str = "P30",
     seed: int = 0,
+    split: Split | None = None,
     device: str = "auto",
     checkpoint: Path | Checkpoint | None = None,
     further: bool = False,
@@ -129,6 +130,8 @@ def classify(
         As in `registry.cards`.
     protocol : str
         How labels are divided; see `splits.PROTOCOLS`.
+    split : Split, optional
+        Made beforehand, instead of ``protocol`` and ``seed``.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``; classic models use the CPU.
     checkpoint : Path or Checkpoint, optional
@@ -172,10 +175,9 @@ def classify(
     if path is not None:
         given, digest = load_weights(path, about)
     with polite_threads() if network else nullcontext():
-        split: Split | None = None
         if trained:
             assert labels is not None
-            split = make_split(labels.values, protocol, seed)
+            split = split or make_split(labels.values, protocol, seed)
             if given is not None:
                 split = kept_from(split, given, scene)
             fitted = fit_classifier(
@@ -198,8 +200,8 @@ def classify(
         mapped = _map(scene, fitted.checkpoint, about, where, progress, path)
         seconds = time.perf_counter() - began - (progress.paused_seconds - waited)
     apart = None
-    if both and trained and needs_it(protocol):
-        apart = _apart(scene, labels, model_id, seed, where, settings, further, fitted, progress)
+    if both and trained and split is not None and needs_it(split.protocol):
+        apart = _apart(scene, labels, model_id, split, where, settings, further, fitted, progress)
     result = ClassifyResult(
         model=model_id,
         overlays=tuple(_with_origin(overlay, fitted) for overlay in mapped.overlays),
@@ -223,7 +225,7 @@ def _apart(
     scene: Scene,
     labels: Labels | None,
     model_id: str,
-    seed: int,
+    split: Split,
     device: str,
     settings: Mapping[str, Any] | None,
     further: bool,
@@ -233,11 +235,15 @@ def _apart(
     """Measure on separate blocks, where that would say something of this training."""
     assert labels is not None
     if further:
-        return Apart(seed, None, note="Separate blocks are not measured for further training.")
+        return Apart(
+            split.seed, None, note="Separate blocks are not measured for further training."
+        )
     if fitted.curve is not None and fitted.curve.stopped_at:
-        return Apart(seed, None, note="Separate blocks were not measured: training was stopped.")
+        return Apart(
+            split.seed, None, note="Separate blocks were not measured: training was stopped."
+        )
     return measure_apart(
-        scene, labels, model_id, seed=seed, device=device, settings=settings, progress=progress
+        scene, labels, model_id, split, device=device, settings=settings, progress=progress
     )
 
 

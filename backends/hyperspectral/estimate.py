@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backends.hyperspectral.apart import PROTOCOL
 from backends.io.writers.atomic import write_text
 from backends.registry import is_network
 
@@ -43,7 +42,9 @@ _FIRST: Mapping[str, float] = {
 }
 # What a second training may take without being asked for.
 QUICK_S = 30.0
-_SHARE = {"P10": 0.10, "S5": 0.05, "S10": 0.10}
+_SHARE = {"P10": 0.10, "S5": 0.05, "S10": 0.10, "DISJ": 0.20}
+# Support vectors: the grid looks at so many pixels at most, and takes nearly all of the time.
+_GRID_PIXELS = 1500
 
 
 def training_pixels(protocol: str, labelled: int, classes: int) -> int:
@@ -69,13 +70,8 @@ def expected_seconds(model_id: str, pixels: int, train: int | None) -> float | N
     seconds = known[f"{model_id}.map"] * pixels
     if train is not None:
         once = known[f"{model_id}.train"]
-        seconds += once if is_network(model_id) else once * train
+        seconds += once if is_network(model_id) else once * _timed(model_id, train)
     return seconds
-
-
-def apart_seconds(model_id: str, pixels: int, labelled: int, classes: int) -> float | None:
-    """Return about how long `apart.measure_apart` takes: a training and a map."""
-    return expected_seconds(model_id, pixels, training_pixels(PROTOCOL, labelled, classes))
 
 
 def is_quick(seconds: float | None) -> bool:
@@ -89,7 +85,8 @@ def learn(result: ClassifyResult) -> None:
     pixels = result.class_map.labels.size
     rates[f"{result.model}.map"] = result.predict_seconds / max(1, pixels)
     if result.was_trained and result.split is not None:
-        per = 1 if is_network(result.model) else max(1, result.split.train.size)
+        size = int(result.split.train.size)
+        per = 1 if is_network(result.model) else max(1, _timed(result.model, size))
         rates[f"{result.model}.train"] = result.train_seconds / per
     try:
         path = _file()
@@ -105,6 +102,10 @@ def in_words(seconds: float) -> str:
         step = 1 if seconds < 10 else 5
         return f"{max(1, round(seconds / step) * step)} s"
     return f"{round(seconds / 60)} min"
+
+
+def _timed(model_id: str, train: int) -> int:
+    return min(train, _GRID_PIXELS) if model_id.startswith("svm") else train
 
 
 def _file() -> Path:

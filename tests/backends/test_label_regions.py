@@ -30,10 +30,9 @@ def test_names_are_classes_and_the_last_lies_on_top() -> None:
     before = np.zeros((12, 12), np.uint8)
     before[10:] = 7
     shifted = tuple((r + 2, c + 2) for r, c in square)
-    found = labels_from_regions(
-        [region("Water", *square), region("Crop", *shifted), region("Water", (9, 0), (9, 3), (11, 0))],
-        (12, 12), before, {7: "Crop"},
-    )  # fmt: skip
+    drawn = [region("Water", *square), region("Crop", *shifted)]
+    drawn.append(region("Water", (9, 0), (9, 3), (11, 0)))
+    found = labels_from_regions(drawn, (12, 12), before, {7: "Crop"})
     assert found.class_names == {7: "Crop", 1: "Water"}
     assert found.values[2, 2] == 1
     assert found.values[4, 4] == 7

@@ -69,7 +69,7 @@ def test_pause_stop_and_keep_then_train_further(opened: Any, qtbot: Any) -> None
     qtbot.waitUntil(running.keep_button.isVisible, timeout=30_000)
     qtbot.waitUntil(lambda: handle.progress.done >= 6, timeout=30_000)
     qtbot.mouseClick(running.pause_button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: running.words.text().startswith("paused at"), timeout=5000)
+    qtbot.waitUntil(lambda: running.words.text().startswith("paused, "), timeout=5000)
     before = handle.progress.done
     qtbot.wait(150)
     assert handle.progress.done == before
@@ -138,7 +138,7 @@ def test_both_splits_side_by_side(opened: Any, qtbot: Any) -> None:
     dock.form.choose("random_forest")
     assert dock.form.apart_box.isVisible()
     assert dock.form.apart_box.isChecked(), "quick models are measured twice by themselves"
-    assert "more)" in dock.form.apart_box.text()
+    assert "(about " in dock.form.apart_box.text()
     dock.go_button.click()
     table = dock.result.figures
     qtbot.waitUntil(lambda: "%" in (cells(table, 2) or [""])[0], timeout=30_000)
@@ -149,6 +149,10 @@ def test_both_splits_side_by_side(opened: Any, qtbot: Any) -> None:
         assert cells(table, column)[:2] == [
             f"{100 * found[key]:.1f}\u00a0%" for key in ("overall_accuracy", "average_accuracy")
         ]
+    # As many labels a class as in the first training, or the figures could not be compared.
+    trained = [int(cells(table, column)[4].replace(",", "")) for column in (1, 2)]
+    assert trained[0] == first.result.split.train.size
+    assert 0.5 * trained[0] < trained[1] <= trained[0]
     assert not dock.result.apart_button.isVisible()
     class_map = list(workspace.overlays.values())[-1]
     figure = f"{100 * second.result.metrics.overall_accuracy:.2f} %"

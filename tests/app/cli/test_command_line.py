@@ -70,3 +70,41 @@ def test_a_log_runs_nothing_but_our_commands(
     assert run(["replay", str(log)]) == 3
     log.write_text("# clearband run log 1\nclearband open x.tif\n")
     assert run(["replay", str(log)]) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_a_training_is_ended_or_put_aside_by_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    import os
+    import signal
+    import threading
+    import time
+
+    from app.cli.console import run_job
+    from backends.jobs import Job, Progress
+
+    fingers: list[subprocess.Popen[bytes]] = []
+
+    def train(progress: Progress) -> tuple[int, float]:
+        progress.start(10_000, "steps")
+        os.kill(os.getpid(), signal.SIGQUIT)  # too early: there is nothing to keep
+        progress.keeps = True
+        while not progress.enough:
+            time.sleep(0.002)
+            progress.advance()
+            if progress.done == 20:
+                # Ctrl-Z, and somebody types fg half a second later.
+                line = f"import os, time; time.sleep(0.6); os.kill({os.getpid()}, {signal.SIGCONT})"
+                fingers.append(subprocess.Popen([sys.executable, "-c", line]))
+                os.kill(os.getpid(), signal.SIGTSTP)
+            if progress.done == 60:
+                threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGQUIT)).start()
+        return int(progress.done), progress.paused_seconds
+
+    steps, paused = run_job(Job("Train", train))
+    fingers[0].wait(10)
+    said = capsys.readouterr().err
+    assert 60 <= steps < 10_000
+    assert paused > 0.5
+    assert "nothing to keep yet" in said
+    assert "'fg' goes on" in said
+    assert "what was learnt is kept" in said
