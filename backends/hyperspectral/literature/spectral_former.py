@@ -52,9 +52,9 @@ class SpectralFormerSettings(LiteratureSettings):
         "dropout": (0, 0.9),
     }
     training: ClassVar[Mapping[str, Any]] = {
-        "steps": 200,
+        "epochs": 100,
         "learning_rate": 1e-3,
-        "pixels_per_step": 64,
+        "pixels_per_step": 32,
         "validate_every": 50,
         "brightness": 0.0,
         "noise": 0.0,
@@ -79,8 +79,9 @@ class SpectralFormer(SceneNetwork):
         self.embed = nn.Linear(settings.patch**2 * settings.group, width)
         self.first = nn.Parameter(torch.zeros(1, 1, width))
         self.place = nn.Parameter(torch.empty(1, bands + 1, width))
-        nn.init.normal_(self.place, std=0.02)
-        nn.init.normal_(self.first, std=0.02)
+        # As large as the tokens: places drawn small, it cannot tell one band from another.
+        nn.init.normal_(self.place)
+        nn.init.normal_(self.first)
         self.layers = nn.ModuleList(
             Attention(width, settings.heads, settings.hidden, settings.dropout)
             for _ in range(settings.layers)
