@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import Scorer, planted_image, true_map
+from patch_network import Scorer, planted_image, true_map
 from scipy.ndimage import gaussian_filter
 
 from backends.errors import BadInput

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import PATCH, SIDE, PlantedPatch, Scorer, planted_image, true_map
+from patch_network import PATCH, SIDE, PlantedPatch, Scorer, planted_image, true_map
 from scipy.ndimage import gaussian_filter
 
 from backends.errors import BadInput, Cancelled, WrongUse

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import patch_mask, true_map
+from patch_network import patch_mask, true_map
 from scipy.ndimage import zoom
 from scipy.stats import spearmanr
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import SIDE, Scorer, planted_image, true_map
+from patch_network import SIDE, Scorer, planted_image, true_map
 
 from backends.errors import BadInput, Cancelled, WrongUse
 from backends.explain.road import PERCENTILES, imputed, road

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from planted import SIDE, PlantedPatch, gradient_map, patch_mask
+from patch_network import SIDE, PlantedPatch, gradient_map, patch_mask
 
 from backends.errors import BadInput, Cancelled
 from backends.explain.study import run_study

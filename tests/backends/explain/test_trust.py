@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from planted import PlantedPatch, Scorer, gradient_map, patch_mask, planted_image, true_map
+from patch_network import PlantedPatch, Scorer, gradient_map, patch_mask, planted_image, true_map
 from torch import nn
 
 from backends.errors import BadInput, Cancelled, WrongUse
