@@ -53,11 +53,16 @@ def test_accuracy() -> None:
 
 
 def test_networks_beside_the_rest() -> None:
-    runs = result("hsi")["runs"]
-    names = {"indian_pines_window": "Indian Pines window", "enmap_potsdam": "EnMAP Potsdam"}
+    every = result("hsi")["runs"]
+    runs = [r for r in every if not r["set"]]
+    names = {
+        "indian_pines_window": "Indian Pines window",
+        "enmap_potsdam": "EnMAP Potsdam",
+        "pavia_university_semi": "Pavia, semi-synthetic",
+    }
     table = rows("### Networks beside the rest")
     assert len(table) == len({(r["scene"], r["protocol"], r["model"]) for r in runs})
-    for scene, protocol, model, seeds, overall, average, kappa, _ in table:
+    for scene, protocol, model, seeds, overall, average, kappa, _, _ in table:
         mine = [
             r
             for r in runs
@@ -69,6 +74,25 @@ def test_networks_beside_the_rest() -> None:
             wanted = [mean(values), *([stdev(values)] if len(values) > 1 else [])]
             assert numbers(cell) == pytest.approx(wanted, abs=0.051)
         assert float(kappa) == pytest.approx(mean(r["kappa"] for r in mine), abs=5.1e-4)
+    for name, *cells in rows("Variants of `css_mamba`"):
+        for cell, alone in zip(cells, (False, True), strict=True):
+            if cell == "not run":
+                continue
+            wanted = (
+                {}
+                if name.startswith("ours") and not alone
+                else {"variant": name.split()[0].rstrip(",")}
+            )
+            wanted |= {"components": 0} if alone else {}
+            wanted |= {"kept": 0.5} if "kept=0.5" in name else {}
+            for part, protocol in zip(cell.split(" / "), ("P30", "HALVES"), strict=True):
+                values = [
+                    100 * r["overall_accuracy"]
+                    for r in every
+                    if (r["scene"], r["model"]) == ("indian_pines_window", "css_mamba")
+                    and (r["protocol"], r["set"]) == (protocol, wanted)
+                ]
+                assert numbers(part) == pytest.approx([mean(values), stdev(values)], abs=0.051)
 
 
 def test_matrices() -> None:
