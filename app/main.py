@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
     # One thread a core at most; a model that wants more says so itself.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     first = next((word for word in words if not word.startswith("-")), None)
-    if not words or (first not in COMMANDS and not {"--help", "--version"} & set(words)):
+    if not words or (first not in COMMANDS and (first or not {"--help", "--version"} & set(words))):
         words.insert(0, "open")
     from app.cli.root import invoke
 

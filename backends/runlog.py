@@ -80,6 +80,10 @@ def parse_log(path: Path) -> list[LogLine]:
         if path.stat().st_size > LARGEST_BYTES:
             raise BadInput(f"{path.name} is too large to be a run log.", subject=path)
         text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{path.name} does not exist.", subject=path, way_out="Check the name and the folder."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
             f"{path.name} cannot be read as a run log.", subject=path, details=repr(error)

@@ -95,6 +95,8 @@ class SpectrumPlot(QWidget):
         ground.setAlpha(210)  # names stay readable where curves pass behind them
         self.legend.setBrush(ground)
         self.readout.setColor(text)
+        for shade in self._shades:
+            shade.setBrush(self._hatch())
 
     def set_bands(self, bands: BandTable | None, unit: str = "") -> None:
         """Take the axis of another scene.
@@ -190,14 +192,14 @@ class SpectrumPlot(QWidget):
         out[~self._good] = np.nan
         return out
 
-    def _shade(self, low: float, high: float) -> None:
+    def _hatch(self) -> QBrush:
         color = text_color(self)
         color.setAlpha(70)
+        return QBrush(color, Qt.BrushStyle.BDiagPattern)
+
+    def _shade(self, low: float, high: float) -> None:
         shade = pg.LinearRegionItem(
-            (low, high),
-            movable=False,
-            brush=QBrush(color, Qt.BrushStyle.BDiagPattern),
-            pen=pg.mkPen(None),
+            (low, high), movable=False, brush=self._hatch(), pen=pg.mkPen(None)
         )
         shade.setZValue(-10)
         shade.setToolTip("Water vapour swallows the light here")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.console import emit, pairs
+from app.cli.console import emit, json_text, pairs
 from app.cli.root import app
 
 
@@ -102,7 +101,7 @@ def bench(
     found = run(names or [], rounds=rounds, size_gb=size_gb)
     words = ["clearband bench", *(names or []), f"--rounds {rounds}", f"--gb {size_gb:g}"]
     found["command"] = " ".join(words)
-    text = json.dumps(found, indent=2)
+    text = json_text(found)
     if out is not None:
         from backends.io.writers.atomic import write_text
 

@@ -38,7 +38,13 @@ def run_job(job: Job[T], *, quiet: bool = False) -> T:
 
 def emit(values: Any, *, as_json: bool, text: str) -> None:
     """Print the answer: JSON for programs, text for people."""
-    print(json.dumps(values, indent=2, default=str, ensure_ascii=False) if as_json else text)
+    print(json_text(values) if as_json else text)
+
+
+def json_text(values: Any) -> str:
+    """Return values as JSON; what it has no word for (``nan``, infinity) becomes null."""
+    plain = json.loads(json.dumps(values, default=str), parse_constant=lambda _: None)
+    return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def report_error(error: BaseException, *, as_json: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +24,9 @@ def replay_command(
     """Run each command of a run log, in order; stops at the first that fails."""
     from app.replay import replay
 
-    done = replay(log, out)
+    # What the actions print would stand before the JSON, which is to be all there is.
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        done = replay(log, out)
     lines = [f"{line.title or ' '.join(line.command)}" for line in done]
     text = "\n".join([*lines, f"{len(lines)} actions replayed."])
     emit({"replayed": lines}, as_json=as_json, text=text)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import report_error
+from app.cli.console import json_text, report_error
 from backends.errors import Cancelled, ClearbandError
 
 app = typer.Typer(
@@ -67,6 +67,9 @@ def invoke(words: Sequence[str]) -> int:
         result = command.main(args=list(words), prog_name="clearband", standalone_mode=False)
     except _USAGE_ERROR as error:
         error.show()  # type: ignore[attr-defined]
+        if "--json" in words:
+            message = error.format_message()  # type: ignore[attr-defined]
+            print(json_text({"error": message, "exit_code": 2}))
         return 2
     except typer.Exit as error:
         return int(error.exit_code)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,34 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_errors_are_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["info", str(tmp_path / "x.tif"), "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["exit_code"] == 3
+
+
+def strict(text: str) -> Any:
+    """Read JSON as other languages do: without the NaN that only Python knows."""
+
+    def no(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=no)
+
+
+def test_json_is_all_there_is_and_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", np.full((5, 6, 3), np.nan, np.float32))
+    (tmp_path / "w.txt").write_text("500\nnan\n600\n")
+    words = ["info", str(tmp_path / "a.npy"), "--option", f"wavelengths={tmp_path / 'w.txt'}"]
+    assert run([*words, "--statistics", "--json"]) == 0
+    assert strict(capsys.readouterr().out)["statistics"]["mean"] == [None, None, None]
+    assert run(["info", "--json"]) == 2  # wrong use, too
+    assert "path" in strict(capsys.readouterr().out)["error"]
+    log = tmp_path / "run.log"
+    log.write_text(f"# clearband run log 1\n# now Look\nclearband info {tmp_path}/a.npy\n")
+    assert run(["replay", str(log), "--json"]) == 0
+    assert strict(capsys.readouterr().out) == {"replayed": ["Look"]}
+
+
+def test_help_beside_a_path_is_that_of_the_window(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["field.tif", "--help"]) == 0
+    assert "clearband open" in capsys.readouterr().out
 
 
 def test_info_imports_no_window_and_no_torch(tmp_path: Path) -> None:
