@@ -29,6 +29,8 @@ class Action:
         Path: ``"File"``, ``"View/Docks"``; empty for the palette only.
     shortcut : str
         As Qt writes it; empty for none.
+    also : tuple of str
+        Further keys for the same, beside that one.
     group : int
         Groups of a menu are parted by lines, lowest first.
     label : callable, optional
@@ -51,6 +53,7 @@ class Action:
     checked: Callable[[], bool] | None = None
     enabled: Callable[[], bool] | None = None
     help: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Actions(QObject):
@@ -80,7 +83,8 @@ class Actions(QObject):
             qt = QAction(action.title, self._window)
             qt.setObjectName(f"clearband.{action.id}")
             if action.shortcut:
-                qt.setShortcut(QKeySequence(action.shortcut))
+                keys = [QKeySequence(key) for key in (action.shortcut, *action.also)]
+                qt.setShortcuts(keys)  # menus show the first
                 qt.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
             qt.setCheckable(action.checked is not None)
             qt.setStatusTip(action.help)
@@ -141,7 +145,12 @@ class Actions(QObject):
         self._fill(path.rpartition("/")[0])
 
     def _take_keys(self, menu: QMenu) -> None:
-        mine = {QKeySequence(a.shortcut).toString() for a in self.table.values() if a.shortcut}
+        mine = {
+            QKeySequence(key).toString()
+            for action in self.table.values()
+            if action.shortcut
+            for key in (action.shortcut, *action.also)
+        }
         for action in menu.actions():
             sub = action.menu()
             if sub is not None:

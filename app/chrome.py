@@ -30,6 +30,8 @@ QMainWindow::separator { width: 3px; height: 3px; padding: 0px; image: none; }
 QToolButton#workbench { border: none; border-radius: 3px; padding: 2px 8px; }
 QToolButton#workbench:checked { background-color: palette(highlight); }
 QToolButton#workbench:focus { border: 1px solid palette(highlight); }
+/* Icons come from one set; those of the desktop's style are of another. */
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 """
 
 

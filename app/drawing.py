@@ -236,8 +236,7 @@ class Drawing:
 
     def pin(self, scene: Scene, row: int, col: int) -> None:
         """Keep the spectrum of a pixel."""
-        color = self.workspace.next_color()
-        self.workspace.add_pin(Pin(scene.id, row, col, f"Row {row}, col {col}", color))
+        self.workspace.pin_here(scene.id, row, col)
 
     def _on_pins(self) -> None:
         for scene in list(self.workspace.scenes.values()):

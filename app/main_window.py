@@ -20,7 +20,7 @@ from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geomet
 from app.menus import add_all, add_recent
 from app.napari_panels import NapariPanels
 from app.opening import Opener
-from app.samples import SAMPLES, downloads
+from app.samples import SAMPLES, downloads, sample
 from app.sessions import SessionKeeper
 from app.settings import load_settings, save_settings
 from app.spectral_caching import SpectralCaching
@@ -38,6 +38,10 @@ from widgets.welcome import SampleCard, Welcome
 
 if TYPE_CHECKING:
     import napari
+
+# napari turns, swaps and tiles the axes with these: our pictures are flat, and an outline
+# cannot be drawn on one that lies in space.
+FLAT_KEYS = ("Control-Y", "Control-E", "Control-T", "Control-G", "Alt-Up", "Alt-Down")
 
 log = logging.getLogger("clearband")
 
@@ -111,7 +115,9 @@ class ClearbandWindow(QObject):
         self.welcome = Welcome(
             self.settings.recent,
             [
-                SampleCard(s.id, s.title, s.about, workbench(s.workbench).title, s.terms)
+                SampleCard(
+                    s.id, s.title, s.about, workbench(s.workbench).title, s.terms, s.cost, s.licence
+                )
                 for s in (*SAMPLES, *downloads())
             ],
             center,
@@ -146,6 +152,8 @@ class ClearbandWindow(QObject):
         self.viewer.events.theme.connect(self._on_theme)
         self.viewer.theme = self.settings.theme
         self._on_theme()
+        for key in FLAT_KEYS:
+            self.viewer.bind_key(key, _leave_flat, overwrite=True)
         self.viewer.title = "Clearband"
         self.qt_window.setWindowIcon(QIcon(str(resources.path("icons", "clearband.svg"))))
 
@@ -184,7 +192,7 @@ class ClearbandWindow(QObject):
         welcome.open_clicked.connect(self.opener.ask_files)
         welcome.folder_clicked.connect(self.opener.ask_folder)
         welcome.recent_clicked.connect(lambda path: self.open_paths([path]))
-        welcome.sample_clicked.connect(self.opener.open_sample)
+        welcome.sample_clicked.connect(self.open_sample)
         self.watch = Watch(workspace, self.tell, lambda path: self.open_paths([path]), self)
         self._key_guard = KeyGuard(self)
         self.qt_window.setAcceptDrops(True)
@@ -226,6 +234,11 @@ class ClearbandWindow(QObject):
     def open_paths(self, paths: Sequence[str | Path]) -> list[JobHandle[Any]]:
         """Open files or folders, each in a job."""
         return list(self.opener.open_paths(paths))
+
+    def open_sample(self, sample_id: str) -> JobHandle[Any]:
+        """Open a sample at the workbench it belongs to."""
+        self.show_workbench(sample(sample_id).workbench)
+        return self.opener.open_sample(sample_id)
 
     def has_scene(self) -> bool:
         """Tell whether a scene is open."""
@@ -439,3 +452,7 @@ class ClearbandWindow(QObject):
             save_settings(self.settings)
         except ClearbandError as error:
             log.warning("settings not saved: %s", error)
+
+
+def _leave_flat(viewer: Any) -> None:
+    """Do nothing at one of napari's `FLAT_KEYS`."""

@@ -56,7 +56,7 @@ def _add_file(window: ClearbandWindow) -> None:
             Action(
                 f"sample.{sample.id}",
                 f"{sample.title} ({bench})",
-                lambda name=sample.id: opener.open_sample(name),
+                lambda name=sample.id: window.open_sample(name),
                 "File/Samples",
                 group=20,
                 help=sample.about,
@@ -66,11 +66,11 @@ def _add_file(window: ClearbandWindow) -> None:
         add(
             Action(
                 f"sample.{sample.id}",
-                f"{sample.title}: {sample.terms}",
-                lambda name=sample.id: opener.open_sample(name),
+                f"{sample.title} ({sample.cost})",
+                lambda name=sample.id: window.open_sample(name),
                 "File/Samples",
                 group=40,
-                help=f"{sample.about}. Downloaded once, checked, and kept.",
+                help=f"{sample.about}. It {sample.terms}; kept once it is here.",
             )
         )
     add(
@@ -152,6 +152,7 @@ def _add_edit(window: ClearbandWindow) -> None:
             "Edit",
             "Ctrl+Shift+Z",
             10,
+            also=("Ctrl+Y",),
             label=lambda: _step("Redo", commands.redo_label),
             enabled=lambda: commands.redo_label is not None,
         ),

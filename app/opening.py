@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ from backends.io.labels import Labels, labels_of
 from backends.jobs import Job, JobHandle, JobState, Progress
 from backends.scene import Scene
 from backends.workspace import Workspace
+from widgets.boards import LABELS
 
 if TYPE_CHECKING:
     from backends.spectra.library import SpectralLibrary
@@ -199,6 +201,10 @@ class Opener:
             self._take_labels(scene, labels, target, opened)
             return
         self._add(opened)
+        if labels is not None:  # a label file on its own: its classes lie over its numbers
+            source = str(scene.info.path or "")
+            self.workspace.set_labels(scene.id, labels.values, labels.class_names, source=source)
+            self.canvas.board.activate(scene.id, LABELS)
 
     def _take_library(self, library: SpectralLibrary) -> None:
         """Reference spectra are no image: they stand beside those of the scene."""
@@ -214,14 +220,28 @@ class Opener:
         scene = opened.scene
         self.canvas.stage.frames[scene.id] = opened.frame
         self.workspace.add_scene(scene)
+        ways = [
+            (title, partial(self._open_otherwise, scene, options))
+            for title, options in scene.info.other_ways.items()
+        ]
         for note in scene.info.notes[:2]:
-            self._tell(f"{scene.title}: {note}", "info")
+            self._tell(f"{scene.title}: {note}", "info", actions=ways)
+            ways = []  # one offer is enough
+
+    def _open_otherwise(self, scene: Scene, options: Mapping[str, Any]) -> None:
+        """Open the file of a scene with other options, in its place."""
+        path = scene.info.path
+        if path is not None:
+            if scene.id in self.workspace.scenes:
+                self.workspace.remove_scene(scene.id)
+            self.open_paths([path], {**scene.info.options, **options})
 
     def _take_labels(self, scene: Scene, labels: Labels, target: Scene, opened: Opened) -> None:
         """A label file of the size of an open scene belongs to it, most likely."""
         source = str(scene.info.path or scene.title)
         self.workspace.set_labels(target.id, labels.values, labels.class_names, source=source)
         self.workspace.activate(target.id)
+        self.canvas.board.activate(target.id, LABELS)
         title = scene.title
 
         def as_image() -> None:
@@ -279,7 +299,7 @@ class ChoiceDialog(QDialog):
         self, error: NeedsChoice, chosen: Callable[[str], None], parent: QWidget | None
     ) -> None:
         super().__init__(parent)
-        self._chosen = chosen
+        self._chosen, self._choices = chosen, error.choices
         self.setWindowTitle("Which one?")
         self.setMinimumWidth(400)
         self.setModal(True)
@@ -290,7 +310,7 @@ class ChoiceDialog(QDialog):
         text.setWordWrap(True)
         column.addWidget(text)
         self.list = QListWidget()
-        self.list.addItems(list(error.choices))
+        self.list.addItems(list(error.titles))
         self.list.setCurrentRow(0)
         self.list.setAccessibleName(f"Choices of {error.option}")
         self.list.itemDoubleClicked.connect(lambda _: self.accept())
@@ -305,9 +325,9 @@ class ChoiceDialog(QDialog):
         self.finished.connect(self.deleteLater)
 
     def _on_accepted(self) -> None:
-        item = self.list.currentItem()
-        if item is not None:
-            self._chosen(item.text())
+        row = self.list.currentRow()
+        if row >= 0:
+            self._chosen(self._choices[row])
 
 
 def _labels(scene: Scene) -> Labels | None:

@@ -33,7 +33,9 @@ class Sample:
     label_options : mapping
         How that file opens.
     terms : str
-        Licence and size of what is downloaded first; empty when nothing is.
+        All a person should know of what is downloaded first; empty when nothing is.
+    cost, licence : str
+        Of that, in few words.
     """
 
     id: str
@@ -44,6 +46,8 @@ class Sample:
     truth: Callable[[], Path] | None = None
     label_options: Mapping[str, Any] = field(default_factory=dict)
     terms: str = ""
+    cost: str = ""
+    licence: str = ""
 
 
 def _demo(progress: Progress) -> Scene:
@@ -144,6 +148,8 @@ def downloads() -> tuple[Sample, ...]:
             None if scene.label_options is None else partial(_path, scene),
             scene.label_options or {},
             scene.terms,
+            scene.cost,
+            scene.licence,
         )
         for scene in literature()
     )

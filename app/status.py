@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QMouseEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QWidget
+from PyQt6.QtGui import QMouseEvent, QResizeEvent
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from app.canvas import Canvas
 from backends.describe import size_text
@@ -32,9 +32,10 @@ class StatusBar(QWidget):
         self._ready: set[str] = set()
         self.place = ElidedLabel()
         self.place.setAccessibleName("Position and value under the mouse")
-        self.place.setMinimumWidth(160)
         self.facts = ElidedLabel()
         self.facts.setAccessibleName("Scene")
+        # As wide as its words; where there is no room it gives way, as the place does.
+        self.facts.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.jobs = JobSummary(self)
         self.jobs.clicked.connect(self.jobs_clicked)
@@ -43,8 +44,8 @@ class StatusBar(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(8, 0, 8, 0)
         row.setSpacing(16)
-        row.addWidget(self.place, 3)
-        row.addWidget(self.facts, 2)
+        row.addWidget(self.place, 1)
+        row.addWidget(self.facts)
         row.addWidget(self.jobs)
         row.addWidget(self.device)
         self._timer = Pulse(self, self._poll)
@@ -56,6 +57,11 @@ class StatusBar(QWidget):
         workspace.job_submitted.connect(self._on_job)
         workspace.job_finished.connect(self._on_job)
         self._show_device()
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Keep half of the bar for what is under the mouse; the scene is the same all along."""
+        super().resizeEvent(event)
+        self.place.setMinimumWidth(max(160, self.width() // 2))
 
     def _show_device(self) -> None:
         device = badge()
@@ -69,7 +75,7 @@ class StatusBar(QWidget):
             self.facts.setText("")
             return
         kind = scene.info.kind
-        self.facts.setText(f"{scene.title} · {size_text(scene)} · {kind}")
+        self.facts.setText(f"{size_text(scene)} · {kind}")  # its name is in the title bar
         self.facts.setToolTip("\n".join([str(scene.info.path or ""), *scene.info.notes]).strip())
         self._prepare(scene)
 

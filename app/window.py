@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import resources
 from app.bridge import plain_error
+from app.first_look import FirstLook
 from app.gl_guard import agree_on_window_system, guard_context
 from app.main_window import ClearbandWindow
 from app.settings import config_folder
@@ -61,9 +62,11 @@ def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     _catch_everything(window)
     window.sessions.autosaver.offer()
     window.open_paths(paths)
-    if demo:
-        window.opener.open_sample("demo")
-    return int(application.exec())
+    # Kept in a name: signals hold what they call only weakly.
+    look = FirstLook(window) if demo else None
+    code = int(application.exec())
+    del look
+    return code
 
 
 def _prepare() -> None:

@@ -75,18 +75,29 @@ class NeedsChoice(BadInput):
         Name of the open option to set, for example ``"key"``.
     choices : tuple of str
         What may be chosen.
+    titles : tuple of str
+        The same in words for people, where the choices are none; else the choices.
     """
 
     def __init__(
-        self, sentence: str, *, option: str, choices: tuple[str, ...], subject: str | Path
+        self,
+        sentence: str,
+        *,
+        option: str,
+        choices: tuple[str, ...],
+        subject: str | Path,
+        titles: tuple[str, ...] = (),
     ) -> None:
-        listed = ", ".join(choices)
+        pairs = zip(choices, titles, strict=True) if titles else ((c, "") for c in choices)
+        listed = ", ".join(f"{c} ({title})" if title else c for c, title in pairs)
         super().__init__(sentence, subject=subject, way_out=f"Choose {option} from: {listed}.")
         self.option = option
         self.choices = choices
+        self.titles = titles or choices
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild_choice, (self.sentence, self.option, self.choices, self.subject))
+        titles = () if self.titles == self.choices else self.titles
+        return (_rebuild_choice, (self.sentence, self.option, self.choices, self.subject, titles))
 
 
 class Cancelled(Exception):
@@ -102,6 +113,6 @@ def _rebuild(
 
 
 def _rebuild_choice(
-    sentence: str, option: str, choices: tuple[str, ...], subject: str
+    sentence: str, option: str, choices: tuple[str, ...], subject: str, titles: tuple[str, ...]
 ) -> NeedsChoice:
-    return NeedsChoice(sentence, option=option, choices=choices, subject=subject)
+    return NeedsChoice(sentence, option=option, choices=choices, subject=subject, titles=titles)

@@ -70,6 +70,11 @@ class LiteratureScene:
         return self.path.with_name(f"{self.id}_labels.mat") if has_own else self.path
 
     @property
+    def cost(self) -> str:
+        """What asking for it takes, in two words."""
+        return f"{self.bytes / 1e6:.2g} MB download" if self.url else "to be fetched by hand"
+
+    @property
     def terms(self) -> str:
         """What a person should know before asking for it."""
         if not self.url:

@@ -128,6 +128,8 @@ class SceneInfo:
         Further things worth showing, name to text.
     notes : tuple of str
         What the user should know: assumptions made, things left out.
+    other_ways : dict
+        What to do where an assumption was wrong, to the options that open the file so.
     """
 
     path: Path | None
@@ -151,6 +153,7 @@ class SceneInfo:
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    other_ways: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class ArraySource:

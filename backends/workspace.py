@@ -274,9 +274,17 @@ class Workspace:
         name = self.regions[region_id].name
         self._edit(self.regions, {region_id: None}, f"Delete {name}", self.regions_changed)
 
+    def pin_here(self, scene_id: str, row: int, col: int) -> Pin:
+        """Pin the spectrum of a pixel, named and coloured after those there are (undoable)."""
+        numbers = [0, *(_number(p.name) for p in self.pins.values() if p.scene_id == scene_id)]
+        name = f"Pin {max(numbers) + 1} ({row}, {col})"
+        pin = Pin(scene_id, row, col, name, self.next_color())
+        self.add_pin(pin)
+        return pin
+
     def add_pin(self, pin: Pin) -> None:
         """Pin a spectrum (undoable)."""
-        self._edit(self.pins, {pin.id: pin}, f"Pin {pin.name}", self.pins_changed)
+        self._edit(self.pins, {pin.id: pin}, f"Add {pin.name}", self.pins_changed)
 
     def change_pin(self, pin_id: str, **changes: Any) -> None:
         """Rename or recolour a pin (undoable)."""
@@ -430,6 +438,9 @@ class Workspace:
         self.runner.shutdown()
         for scene_id in list(self.scenes):
             self.remove_scene(scene_id)
+        # psygnal remembers who emits, for all threads in one place: where two did so at a time
+        # the earlier one stays there, and with it whatever it would have told.
+        Signal._current_emitter = None
 
     def _trim_jobs(self, keep: int = 50) -> None:
         """Forget quiet jobs that are over, and all but the newest of the others."""
@@ -467,3 +478,9 @@ class Workspace:
         for key in mine:
             del table[key]
         return bool(mine)
+
+
+def _number(name: str) -> int:
+    """Return the number in a pin's own name; 0 where the user gave it another."""
+    words = name.split()
+    return int(words[1]) if len(words) > 1 and words[0] == "Pin" and words[1].isdigit() else 0

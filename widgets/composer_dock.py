@@ -37,6 +37,7 @@ from widgets.background import listen
 from widgets.band_slider import BandSlider
 from widgets.boards import PictureBoard
 from widgets.eliding import ElidedBox
+from widgets.theme import wrapped
 from widgets.two_lines import TwoLines
 
 SLIDE_MS = 30
@@ -124,6 +125,9 @@ class ComposerDock(QWidget):
         self.presets.itemClicked.connect(self._on_preset)
         self.presets.itemActivated.connect(self._on_preset)
         column.addWidget(self.presets, 1)
+        self.no_presets = wrapped("No wavelengths are known here: choose the bands by hand.")
+        self.no_presets.setEnabled(False)
+        column.addWidget(self.no_presets)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setSpacing(4)
@@ -220,6 +224,7 @@ class ComposerDock(QWidget):
         self.slider.set_bands(bands)
         self.presets.clear()
         self.presets.setVisible(bands.has_wavelengths)
+        self.no_presets.setVisible(not bands.has_wavelengths and not scene.info.is_rgb)
         for preset, reason in available_presets(bands):
             self._add_preset(preset.id, preset.title, preset.purpose, reason)
         rows = sum(self.presets.sizeHintForRow(i) for i in range(self.presets.count()))

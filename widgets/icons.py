@@ -28,6 +28,7 @@ _BODIES = {
     "warning": f'<path d="M8 2 L14.5 13.5 H1.5 Z" {_STROKE}/>'
     f'<path d="M8 6.2 V9.6" {_STROKE}/><circle cx="8" cy="11.6" r="0.9" fill="{{c}}"/>',
     "open": f'<path d="M1.8 12.8 V3.4 H6 L7.6 5.2 H14.2 V12.8 Z" {_STROKE}/>',
+    "download": f'<path d="M8 2 V10 M4.6 6.8 L8 10.2 L11.4 6.8 M2.4 13.4 H13.6" {_STROKE}/>',
     "scene": f'<rect x="1.8" y="2.8" width="12.4" height="10.4" {_STROKE}/>'
     f'<path d="M3 11 L6.4 7.2 L8.8 9.6 L11 6.8 L13.4 10.6" {_STROKE}/>',
 }

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _REGION_SAMPLE = 20_000
 _LIBRARIES = "Spectral libraries (*.sli *.hdr *.csv);;All files (*)"
 SIDE_WIDTH = 19 * GRID
+HINT = "Open a scene and move the mouse over it to read its spectrum."
+ONE_BAND = "its value under the mouse stands in the status bar."
 NOWHERE = "Move the mouse over the scene"
 _FILES = "Table (*.csv);;ENVI spectral library (*.sli);;Picture (*.png);;Drawing (*.svg)"
 
@@ -69,7 +71,7 @@ class SpectrumDock(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         self.stack = QStackedWidget()
         layout.addWidget(self.stack)
-        self.empty = EmptyState("Open a scene and move the mouse over it to read its spectrum.")
+        self.empty = EmptyState(HINT)
         self.stack.addWidget(self.empty)
         page = QWidget()
         self.stack.addWidget(page)
@@ -127,10 +129,7 @@ class SpectrumDock(QWidget):
         """Keep the spectrum under the mouse."""
         if self._at is None:
             return
-        scene_id, row, col = self._at
-        color = self._workspace.next_color()
-        name = f"Pin {len(self._workspace.pins) + 1} ({row}, {col})"
-        self._workspace.add_pin(Pin(scene_id, row, col, name, color))
+        self._workspace.pin_here(*self._at)
 
     def _on_cursor(self, scene_id: str, row: int, col: int) -> None:
         scene = self._workspace.active_scene
@@ -159,7 +158,7 @@ class SpectrumDock(QWidget):
         self.where.setText(NOWHERE)
         self._curves, self._made_of = {}, {}
         self.library.curves = {}  # they are on the bands of the scene before
-        self.stack.setCurrentIndex(0 if scene is None else 1)
+        self._show_page(scene)
         self.plot.set_bands(
             scene.bands if scene else None, scene.info.unit if scene is not None else ""
         )
@@ -167,9 +166,18 @@ class SpectrumDock(QWidget):
         self._on_kept()
         self.library.resample()
 
+    def _show_page(self, scene: Scene | None) -> None:
+        """Show the plot where there is a spectrum to be read, else say why not."""
+        if scene is None:
+            self.empty.label.setText(HINT)
+        elif len(scene.bands) == 1:
+            self.empty.label.setText(f"{scene.title} has one band: {ONE_BAND}")
+        self.stack.setCurrentIndex(0 if scene is None or len(scene.bands) == 1 else 1)
+
     def _on_info(self, scene_id: str) -> None:
         scene = self._workspace.active_scene
         if scene is not None and scene.id == scene_id:
+            self._show_page(scene)
             self.plot.set_bands(scene.bands, scene.info.unit)
             self.library.resample()
 

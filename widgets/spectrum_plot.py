@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from widgets.theme import text_color
 
 # Where water vapour swallows the light, in nm.
 WATER_VAPOUR_NM = ((1345.0, 1425.0), (1800.0, 1955.0))
+FEW = 8  # bands that are named on the axis
 LEGEND_ROWS = 3  # more would not fit into a low dock
 
 
@@ -92,7 +93,7 @@ class SpectrumPlot(QWidget):
         self.hover.setPen(pg.mkPen(text, width=1))
         self.legend.setLabelTextColor(text)
         ground = self.palette().color(QPalette.ColorRole.Window)
-        ground.setAlpha(210)  # names stay readable where curves pass behind them
+        ground.setAlpha(120)  # names stay readable, and the curves behind them seen
         self.legend.setBrush(ground)
         self.readout.setColor(text)
         for shade in self._shades:
@@ -134,12 +135,17 @@ class SpectrumPlot(QWidget):
             2 * self.fontMetrics().height() + 12
         )  # with descenders
         self.plot.setLabel("left", _title(unit or "value"))
+        named = not bands.has_wavelengths and len(bands) <= FEW
         ticks = None
-        if not bands.has_wavelengths and len(bands) <= 8:
-            ticks = [list(enumerate(bands.names, start=1))]
+        if named:
+            shared, names = _shared(bands.names)
+            ticks = [list(enumerate(names, start=1))]
+            self.plot.setLabel("bottom", shared or label)
         self.plot.getAxis("bottom").setTicks(ticks)
         finite = self._x[np.isfinite(self._x)]
-        if finite.size > 1:
+        if named:  # half a step at each side, where the first and last name find room
+            self.plot.setXRange(0.5, len(bands) + 0.5, padding=0)
+        elif finite.size > 1:
             self.plot.setXRange(float(finite.min()), float(finite.max()), padding=0.01)
 
     def set_unit(self, unit: str, value_unit: str = "") -> None:
@@ -220,6 +226,17 @@ class SpectrumPlot(QWidget):
         if self._last is not None and np.isfinite(self._last[band]):
             text += f": {self._last[band]:.4g}"
         self.readout.setText(text)
+
+
+def _shared(names: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the words all names begin with, and the names without them."""
+    words = [name.split(" ") for name in names]
+    count = 0
+    while all(len(w) > count + 1 and w[count] == words[0][count] for w in words):
+        count += 1
+    if len(names) < 2:
+        count = 0
+    return " ".join(words[0][:count]), [" ".join(w[count:]) for w in words]
 
 
 def _short(name: str) -> str:

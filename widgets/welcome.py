@@ -24,20 +24,26 @@ from widgets.icons import paint
 COLUMN = 400
 RECENT_SHOWN = 8
 FORMATS = (
-    "Drop files anywhere: ENVI, AVIRIS, ERDAS, GeoTIFF, EMIT, PRISMA, EnMAP, MATLAB, HDF5, "
-    "NetCDF, NumPy, Zarr, whole slides, DICOM, NIfTI, PNG, JPEG, TIFF, and Clearband sessions."
+    "Anywhere in the window: ENVI, AVIRIS, ERDAS, GeoTIFF, EMIT, PRISMA, EnMAP, MATLAB, HDF5, "
+    "NetCDF, NumPy, Zarr, whole slides, DICOM, NIfTI, PNG, JPEG, TIFF, spectral libraries, and "
+    "Clearband sessions. Several at once, too."
 )
 
 
 @dataclass(frozen=True)
 class SampleCard:
-    """A sample as it is offered; ``terms`` tell what a download costs, empty for none."""
+    """A sample as it is offered.
+
+    ``terms`` tell all about a download, ``cost`` and ``licence`` in few words; empty for none.
+    """
 
     id: str
     title: str
     about: str
     workbench: str
     terms: str = ""
+    cost: str = ""
+    licence: str = ""
 
 
 class Welcome(QWidget):
@@ -85,11 +91,6 @@ class Welcome(QWidget):
         both.addWidget(self._sample_column(samples), 0, Qt.AlignmentFlag.AlignTop)
         both.addStretch(1)
         column.addLayout(both)
-        note = _quiet(QLabel(FORMATS))
-        note.setWordWrap(True)
-        note.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        note.setFixedWidth(2 * COLUMN + 48)
-        column.addWidget(_middle(note))
         column.addStretch(2)
         self.set_recent(recent)
         parent.installEventFilter(self)
@@ -161,6 +162,13 @@ class Welcome(QWidget):
         rows = QVBoxLayout()
         rows.setSpacing(0)
         column.addLayout(rows)
+        column.addSpacing(16)
+        column.addWidget(_heading("What can be dropped"))
+        note = _quiet(QLabel(FORMATS))
+        note.setWordWrap(True)
+        note.setFixedWidth(COLUMN)
+        note.setContentsMargins(8, 4, 8, 4)
+        column.addWidget(note)
         return box, rows
 
     def _sample_column(self, samples: Sequence[SampleCard]) -> QWidget:
@@ -180,8 +188,9 @@ class Welcome(QWidget):
             column.addSpacing(8)
             column.addWidget(_heading("From the literature, downloaded when you ask"))
         for card in asked:
-            row = _Line(card.title, card.terms[:1].upper() + card.terms[1:], "open", self)
-            row.setToolTip(card.about)
+            about = f"{card.cost[:1].upper()}{card.cost[1:]} · {card.licence}"
+            row = _Line(card.title, about, "download", self)
+            row.setToolTip(f"{card.about}\n{card.terms[:1].upper()}{card.terms[1:]}")
             row.clicked.connect(lambda name=card.id: self.sample_clicked.emit(name))
             column.addWidget(row)
         return box

@@ -23,10 +23,10 @@ TITLE = "DICOM image or series"
 
 _MOST_FILES = 5000
 _KEPT_SLICES = 8
-# The usual ways to look at a CT (low, high in Hounsfield units).
+# The usual ways to look at a CT (low, high in Hounsfield units); the first is shown first.
 CT_WINDOWS = {
-    "Lung": (-1350.0, 150.0),
     "Soft tissue": (-160.0, 240.0),
+    "Lung": (-1350.0, 150.0),
     "Bone": (-450.0, 1050.0),
     "Brain": (0.0, 80.0),
 }
@@ -173,6 +173,7 @@ def _open_series(path: Path, options: Mapping[str, Any]) -> Scene:
             f"{path.name} holds {len(series)} series.",
             option="series",
             choices=tuple(longest),
+            titles=tuple(_series_title(series[uid]) for uid in longest),
             subject=path,
         )
     chosen = series.get(str(wanted)) if wanted else next(iter(series.values()))
@@ -187,6 +188,17 @@ def _open_series(path: Path, options: Mapping[str, Any]) -> Scene:
         notes.append("The slices have different scales; the first one's is used for all.")
     slices = [(file, 0) for _, file, _ in chosen]
     return _scene(path, slices, chosen[0][2], options, notes)
+
+
+def _series_title(slices: Sequence[tuple[float, Path, Any]]) -> str:
+    """Return what a series is, in words: "CT, 24 images of 512 × 512: Thorax"."""
+    _, file, header = slices[0]
+    count = len(slices)
+    kind = str(header.get("Modality", "") or "Image")
+    images = "1 image" if count == 1 else f"{count} images"
+    words = f"{kind}, {images} of {header.get('Rows')} × {header.get('Columns')}"
+    name = str(header.get("SeriesDescription", "") or "").strip() or file.name
+    return f"{words}: {name}"
 
 
 def _position(header: Any) -> float:

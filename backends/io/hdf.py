@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backends.bands import BandTable
 from backends.errors import BadInput
 from backends.io.envi import kind_of
-from backends.io.shaping import band_axis, check_size, choose_key, load_wavelengths
+from backends.io.shaping import band_axis, check_size, choose_key, load_wavelengths, other_ways
 from backends.scene import Scene, SceneInfo, Window
 
 ID = "hdf"
@@ -189,4 +189,5 @@ def _info(
         is_rgb=count == 3 and source.dtype == np.uint8,
         facts={"Data set": key},
         notes=tuple(notes),
+        other_ways=other_ways(notes),
     )

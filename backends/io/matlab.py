@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backends.bands import BandTable
 from backends.errors import BadInput, NeedsChoice
 from backends.io.envi import kind_of
-from backends.io.shaping import band_axis, check_size, choose_key, load_wavelengths
+from backends.io.shaping import band_axis, check_size, choose_key, load_wavelengths, other_ways
 from backends.scene import ArraySource, Scene, SceneInfo
 
 ID = "matlab"
@@ -84,7 +84,7 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
         array = array.reshape(array.shape[0], cols, lines).transpose(2, 1, 0)
         notes.append("Bands × pixels in column order, arranged by the file's lines and cols.")
     elif array.ndim == 3:
-        axis, note = band_axis(array.shape, options.get("bands"))
+        axis, note = band_axis(array.shape, options.get("bands"), array)
         array = np.moveaxis(array, axis, -1)
         notes += [note] if note else []
     array = array[:, :, None] if array.ndim == 2 else array
@@ -123,6 +123,7 @@ def _info(
         class_names=names,
         facts={"Array": key},
         notes=tuple(notes),
+        other_ways=other_ways(notes),
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backends.bands import BandTable
 from backends.errors import BadInput
 from backends.io.envi import kind_of
-from backends.io.shaping import band_axis, check_size, choose_key, load_wavelengths
+from backends.io.shaping import band_axis, check_size, choose_key, load_wavelengths, other_ways
 from backends.scene import ArraySource, Scene, SceneInfo
 
 ID = "numpy"
@@ -48,7 +48,7 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
             subject=path,
         )
     if array.ndim == 3:
-        axis, note = band_axis(array.shape, options.get("bands"))
+        axis, note = band_axis(array.shape, options.get("bands"), array)
         array = np.moveaxis(array, axis, -1)
         notes += [note] if note else []
     else:
@@ -68,6 +68,7 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
         is_rgb=count == 3 and array.dtype == np.uint8,
         facts={"Array": key} if key else {},
         notes=tuple(notes),
+        other_ways=other_ways(notes),
     )
     return Scene(ArraySource(array), info)
 

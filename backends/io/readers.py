@@ -110,11 +110,18 @@ def open_scene(
     guesses = sniff(path)
     if reader is not None:
         guesses = [g for g in guesses if g.reader.ID == reader]
+    if not guesses and path.is_dir():
+        raise BadInput(
+            f"The folder {path.name} is no DICOM series and no Zarr store.",
+            subject=path,
+            way_out="Open the files in it.",
+        )
     if not guesses:
         raise BadInput(
             f"{path.name} is in no format that Clearband knows.",
             subject=path,
-            way_out="See 'clearband doctor' for the formats it opens.",
+            way_out="It opens ENVI, rasters, MATLAB, HDF5, NumPy, Zarr, slides, DICOM, NIfTI and "
+            "pictures.",
         )
     first: ClearbandError | None = None
     for guess in guesses:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.bands import BandTable
 from backends.errors import BadInput, NeedsChoice
 
 LARGEST_SIDE = 1 << 24
+_FIRST_TAKEN = "The first axis was taken as bands; open with bands=last if that is wrong."
+_LAST_TAKEN = "The last axis was taken as bands; open with bands=first if that is wrong."
 
 
 def choose_key(path: Path, shapes: Mapping[str, Sequence[int]], wanted: str | None) -> str:
@@ -64,21 +68,48 @@ def choose_key(path: Path, shapes: Mapping[str, Sequence[int]], wanted: str | No
     )
 
 
-def band_axis(shape: Sequence[int], wanted: str | None = None) -> tuple[int, str]:
+def band_axis(
+    shape: Sequence[int], wanted: str | None = None, array: NDArray[Any] | None = None
+) -> tuple[int, str]:
     """Return the axis of the bands in a three-dimensional array, and a note.
 
-    Last, unless the first is much the smaller of the three (bands-first stacks
-    of few bands). ``wanted`` may be ``"first"`` or ``"last"``.
+    Last, unless the first is much the smaller of the three (bands-first stacks of few
+    bands). Where the shape leaves it open and the values are at hand, the axis along which
+    neighbours are most alike: spectra are smoother than pictures. ``wanted`` may be
+    ``"first"`` or ``"last"``.
     """
     if wanted in ("first", "last"):
         return (0 if wanted == "first" else 2), ""
     if wanted is not None:
         raise BadInput("The option bands must be first or last.")
     if shape[0] * 4 < min(shape[1:]):
-        return 0, "The first axis was taken as bands; open with bands=last if that is wrong."
+        return 0, _FIRST_TAKEN
     if shape[0] >= 100 and shape[0] > shape[1] and shape[0] > shape[2] and shape[2] < 100:
-        return 2, "The last axis was taken as bands; open with bands=first if that is wrong."
+        if array is not None and _first_is_smooth(array):
+            return 0, _FIRST_TAKEN
+        return 2, _LAST_TAKEN
     return 2, ""
+
+
+def other_ways(notes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return how else a file opens whose band axis was guessed, for `SceneInfo.other_ways`."""
+    ways = {
+        _FIRST_TAKEN: {"Take the last axis": {"bands": "last"}},
+        _LAST_TAKEN: {"Take the first axis": {"bands": "first"}},
+    }
+    return next((way for note, way in ways.items() if note in notes), {})
+
+
+def _first_is_smooth(array: NDArray[Any]) -> bool:
+    """Tell whether neighbours along the first axis are twice as alike as along the others."""
+    cut = tuple(slice(max(0, n // 2 - 48), n // 2 + 48) for n in array.shape)
+    middle = np.asarray(array[cut], np.float64)
+    steps = []
+    for axis in range(3):
+        step = np.abs(np.diff(middle, axis=axis))
+        known = np.isfinite(step)
+        steps.append(float(step[known].mean()) if known.any() else np.inf)
+    return 2 * steps[0] < min(steps[1:])
 
 
 def load_wavelengths(source: str, count: int) -> tuple[BandTable, str]:

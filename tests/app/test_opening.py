@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.opening import ChoiceDialog, Opener
 from app.settings import Settings
 from backends.errors import NeedsChoice
 from tests.app.conftest import wait_for_picture, write_envi
+from widgets.boards import LABELS
 
 CUBE = np.arange(12 * 10 * 5, dtype=np.int16).reshape(12, 10, 5)
 
@@ -90,7 +92,11 @@ def test_label_file_of_another_size_opens_as_an_image(desk, opener, tmp_path: Pa
     }
     opener.open_paths([write_envi(tmp_path / "small.dat", labels, **header)])
     assert len(desk.workspace.scenes) == 2
-    assert not desk.workspace.labels
+    # Its classes have names and colours all the same: they lie over its own numbers.
+    (scene_id,) = desk.workspace.labels
+    assert desk.workspace.active_scene.id == scene_id
+    assert desk.workspace.labels[scene_id].class_names == {1: "Water"}
+    assert desk.canvas.board.row(scene_id, LABELS) is not None
 
 
 def test_labels_that_do_not_fit_are_refused_in_a_sentence(desk, opener, tmp_path: Path) -> None:
@@ -125,6 +131,34 @@ def test_the_user_is_asked_which_one(window, qtbot, tmp_path: Path) -> None:
     np.testing.assert_allclose(scene.read(), first + 1)
     wait_for_picture(qtbot, window, scene)
     assert not window.toaster.toasts()
+
+
+def test_a_choice_shows_words_and_gives_what_they_stand_for(qtbot) -> None:
+    chosen = []
+    named = NeedsChoice(
+        "Two.", option="series", choices=("1.2", "1.3"), titles=("CT", "MR"), subject="x"
+    )
+    assert "1.2 (CT), 1.3 (MR)" in str(pickle.loads(pickle.dumps(named)))
+    dialog = ChoiceDialog(named, chosen.append, None)
+    dialog.show()
+    assert [dialog.list.item(n).text() for n in range(2)] == ["CT", "MR"]
+    dialog.list.setCurrentRow(1)
+    dialog.accept()
+    assert chosen == ["1.3"]
+
+
+def test_a_wrong_guess_of_axes_is_one_press_away(desk, opener, said, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "a.npy", rng.random((150, 72, 89)).astype(np.float32))
+    opener.open_paths([tmp_path / "a.npy"])
+    assert desk.workspace.active_scene.shape == (150, 72, 89)
+    text, _, more = said[-1]
+    assert "last axis was taken as bands" in text
+    (title, again) = more["actions"][0]
+    assert title == "Take the first axis"
+    again()
+    (scene,) = desk.workspace.scenes.values()
+    assert scene.shape == (72, 89, 150)
 
 
 def test_choice_can_be_declined(qtbot) -> None:

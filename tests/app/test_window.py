@@ -294,14 +294,33 @@ def test_keys_reach_the_tools(shown_window, make_scene, open_scene, qtbot) -> No
     qtbot.keyClick(native, Qt.Key.Key_Escape)
 
 
+def test_no_key_turns_the_picture_out_of_its_plane(
+    shown_window, make_scene, open_scene, qtbot
+) -> None:
+    window = shown_window
+    scene = open_scene(window, make_scene())
+    window.qt_window.activateWindow()
+    qtbot.waitUntil(window.qt_window.isActiveWindow)
+    native = window.viewer.window._qt_viewer.canvas.native
+    native.setFocus()
+    window.workspace.pin_here(scene.id, 2, 3)
+    window.actions.run("edit.undo")
+    dims, order = window.viewer.dims, window.viewer.dims.order
+    for key in (Qt.Key.Key_Y, Qt.Key.Key_E, Qt.Key.Key_T, Qt.Key.Key_G):
+        qtbot.keyClick(native, key, Qt.KeyboardModifier.ControlModifier)
+    assert (dims.ndisplay, dims.order) == (2, order)
+    assert not window.viewer.canvas.grid.enabled
+    assert len(window.workspace.pins) == 1  # Ctrl+Y did again what was undone
+
+
 def test_undo_names_what_it_takes_back(window, make_scene, open_scene) -> None:
     scene = open_scene(window, make_scene())
     window.canvas.drawing.pin(scene, 2, 3)
     window.actions.refresh()
-    assert window.actions.qt("edit.undo").text() == "Undo pin Row 2, col 3"
+    assert window.actions.qt("edit.undo").text() == "Undo add Pin 1 (2, 3)"
     window.actions.run("edit.undo")
     assert not window.workspace.pins
-    assert window.actions.qt("edit.redo").text() == "Redo pin Row 2, col 3"
+    assert window.actions.qt("edit.redo").text() == "Redo add Pin 1 (2, 3)"
 
 
 def test_recent_files_are_in_menu_and_welcome_page(window, qtbot, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from psygnal import Signal
 
 from backends.bands import BandTable
 from backends.errors import BadInput
@@ -384,3 +386,31 @@ def test_overlay_of_another_kind_may_take_over(workspace: Workspace, scene: Scen
     workspace.add_overlay(first)
     workspace.add_overlay(final)
     assert workspace.overlays[first.id] is final
+
+
+def test_a_closed_workspace_is_let_go_whatever_two_threads_told_at_a_time() -> None:
+    class Teller:
+        told = Signal()
+
+    thread_tells, main_tells = threading.Event(), threading.Event()
+    here, there = Teller(), Teller()
+
+    @there.told.connect
+    def wait() -> None:
+        thread_tells.set()
+        main_tells.wait(5)
+
+    thread = threading.Thread(target=there.told.emit)
+    thread.start()
+    assert thread_tells.wait(5)
+
+    @here.told.connect
+    def end_the_other() -> None:
+        main_tells.set()
+        thread.join(5)
+
+    here.told.emit()
+    # If psygnal should learn to forget by itself, our line for it can go.
+    assert Signal.current_emitter() is not None
+    Workspace().close()
+    assert Signal.current_emitter() is None

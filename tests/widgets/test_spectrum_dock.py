@@ -90,6 +90,55 @@ def test_unit_switch_and_wavelengths_unknown(opened: Any) -> None:
     assert dock.plot.hover.getOriginalDataset()[0].tolist() == [1, 2, 3]
 
 
+def scene_of(*names: str) -> Scene:
+    cube = np.zeros((4, 4, len(names)), np.uint8)
+    bands = BandTable.build(len(names), names=names)
+    return Scene(ArraySource(cube), SceneInfo(None, "raster", bands, title="Heights"))
+
+
+def test_one_band_is_no_spectrum_and_that_is_said(opened: Any) -> None:
+    workspace, _scene, dock = opened
+    workspace.add_scene(scene_of("Height"))
+    assert dock.stack.currentWidget() is dock.empty
+    assert dock.empty.label.text().startswith("Heights has one band")
+    workspace.add_scene(scene_of("Red", "Green"))
+    assert dock.stack.currentWidget() is not dock.empty
+
+
+def test_a_few_bands_are_named_where_names_find_room(opened: Any) -> None:
+    workspace, _scene, dock = opened
+    workspace.add_scene(scene_of("AMS band 3", "AMS band 5", "AMS band 12"))
+    axis = dock.plot.plot.getAxis("bottom")
+    assert axis.labelText == "AMS band"
+    assert axis._tickLevels == [[(1, "3"), (2, "5"), (3, "12")]]
+    low, high = dock.plot.plot.getViewBox().viewRange()[0]
+    assert low <= 0.5
+    assert high >= 3.5
+
+
+def test_the_water_bands_are_seen_in_both_themes(opened: Any) -> None:
+    _workspace, _scene, dock = opened
+    seen = []
+    for color in ("#000000", "#ffffff"):
+        dock.setStyleSheet(f"QLabel {{ color: {color}; }}")
+        dock.plot.apply_theme()
+        seen.append({shade.brush.color().name() for shade in dock.plot._shades})
+    assert seen == [{"#000000"}, {"#ffffff"}]
+
+
+def test_pins_have_one_name_however_they_came(opened: Any) -> None:
+    workspace, scene, dock = opened
+    workspace.cursor_moved.emit(scene.id, 3, 4)
+    dock.pin_here()
+    first = workspace.pin_here(scene.id, 5, 6)
+    names = [pin.name for pin in workspace.pins.values()]
+    assert names == ["Pin 1 (3, 4)", "Pin 2 (5, 6)"]
+    workspace.remove_pin(next(iter(workspace.pins)))
+    assert workspace.pin_here(scene.id, 7, 8).name == "Pin 3 (7, 8)"
+    workspace.change_pin(first.id, name="Roof")
+    assert workspace.pin_here(scene.id, 1, 1).name == "Pin 4 (1, 1)"
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".sli", ".png", ".svg"])
 def test_export(opened: Any, tmp_path: Path, suffix: str) -> None:
     workspace, scene, dock = opened

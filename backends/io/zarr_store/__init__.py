@@ -13,7 +13,7 @@ import numpy as np
 from backends.bands import BandTable
 from backends.errors import BadInput, NeedsChoice
 from backends.io.envi import kind_of
-from backends.io.shaping import band_axis, choose_key
+from backends.io.shaping import band_axis, choose_key, other_ways
 from backends.io.zarr_store.listing import Node, check_array, list_store, root_of
 from backends.io.zarr_store.ome import Image, find_images
 from backends.io.zarr_store.pixels import ZarrPixels
@@ -92,6 +92,7 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
             is_rgb=count == 3 and source.dtype == np.uint8 and not table.has_wavelengths,
             facts=facts,
             notes=tuple(notes),
+            other_ways=other_ways(notes),
         )
         return Scene(source, info)
     except BaseException:

@@ -43,6 +43,24 @@ def test_npz_asks_which(tmp_path: Path) -> None:
         assert scene.shape == (8, 8, 31)
 
 
+def test_bands_are_where_neighbours_are_alike(tmp_path: Path) -> None:
+    """150 × 72 × 89 could be either; spectra are smoother than pictures."""
+    spectra = np.cumsum(np.random.default_rng(0).normal(size=(150, 72, 89)), axis=0)
+    np.save(tmp_path / "a.npy", spectra.astype(np.float32))
+    with open_scene(tmp_path / "a.npy") as scene:
+        assert scene.shape == (72, 89, 150)
+        assert scene.info.other_ways == {"Take the last axis": {"bands": "last"}}
+    np.save(tmp_path / "b.npy", np.random.default_rng(0).random((150, 72, 89)))
+    with open_scene(tmp_path / "b.npy") as scene:
+        assert scene.shape == (150, 72, 89)
+        assert scene.info.other_ways == {"Take the first axis": {"bands": "first"}}
+
+
+def test_real_bands_first_patch_is_recognised(clearband_data: Path) -> None:
+    with open_scene(clearband_data / "hsi" / "hyperview" / "hyperview_train_0.npz") as scene:
+        assert scene.shape == (72, 89, 150)
+
+
 def test_real_hyperview_mask(clearband_data: Path) -> None:
     folder = clearband_data / "hsi" / "hyperview"
     options = {"bands": "first", "wavelengths": str(folder / "wavelengths.txt")}

@@ -55,8 +55,9 @@ def test_series_is_sorted_by_place_and_in_hounsfield(tmp_path: Path) -> None:
 def test_two_series_are_asked_for(tmp_path: Path) -> None:
     write_slice(tmp_path / "a.dcm", np.ones((4, 4)), 0, series="1.1")
     write_slice(tmp_path / "b.dcm", np.ones((4, 4)), 0, series="1.2")
-    with pytest.raises(NeedsChoice):
+    with pytest.raises(NeedsChoice) as asked:
         open_scene(tmp_path)
+    assert asked.value.titles[0].startswith("CT, 1 image of 4 × 4: ")
     with open_scene(tmp_path, {"series": "1.2"}) as scene:
         assert scene.info.path == tmp_path
 
