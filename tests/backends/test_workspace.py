@@ -109,7 +109,7 @@ def test_steps_on_a_closed_scene_are_forgotten(workspace: Workspace, scene: Scen
     workspace.add_pin(Pin(other.id, 1, 2, "Kept"))
     workspace.add_pin(Pin(scene.id, 1, 2, "Gone"))
     workspace.remove_scene(scene.id)
-    assert workspace.commands.undo() == "Pin Kept"
+    assert workspace.commands.undo() == "Add Kept"
     assert workspace.commands.undo() is None
     assert not workspace.pins
 
@@ -276,7 +276,7 @@ def test_pins_can_be_undone(workspace: Workspace, scene: Scene) -> None:
     pin = Pin(scene.id, 3, 4, "Pin 1")
     workspace.add_pin(pin)
     assert list(workspace.pins.values()) == [pin]
-    assert workspace.commands.undo() == "Pin Pin 1"
+    assert workspace.commands.undo() == "Add Pin 1"
     assert not workspace.pins
     assert shown[-1] == ((scene.id, 3, 4),)
     workspace.commands.redo()
