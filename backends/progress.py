@@ -179,6 +179,11 @@ class Progress:
         self.text = text
         self._tell(force=True)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody takes partial results."""
+        return self._on_partial is not None
+
     def partial(self, result: Any, *, force: bool = False) -> None:
         """Hand over what is known so far; may be dropped when they come too fast."""
         now = time.monotonic()

@@ -85,6 +85,11 @@ class CssMamba(PixelNetwork):
     ----------
     bands, classes : int
     settings : CssSettings
+
+    Attributes
+    ----------
+    losses : list of tensors
+        Of the clusters of each block in the last pass.
     """
 
     def __init__(self, bands: int, classes: int, settings: CssSettings) -> None:
@@ -111,7 +116,7 @@ class CssMamba(PixelNetwork):
         self.head_in = nn.Linear(settings.width, 2 * settings.width)
         self.head_norm = nn.GroupNorm(4, 2 * settings.width)
         self.head_out = nn.Linear(2 * settings.width, classes)
-        self._losses: list[Tensor] = []
+        self.losses: list[Tensor] = []
 
     @property
     def cluster_counts(self) -> tuple[int, ...]:
@@ -150,7 +155,7 @@ class CssMamba(PixelNetwork):
                 heat = float(block.spatial.clusters.temperature.detach())
                 facts = {"share": float(seen.pop("share").detach()), "kept": self.settings.kept}
                 records.append(BlockRecord(**seen, **facts, temperature=heat, valid=valid))
-        self._losses = [loss.detach() for loss in losses]
+        self.losses = [loss.detach() for loss in losses]
         together = torch.stack(losses)
         # Variant a adds up its blocks, as in its source.
         total = together.sum() if self.settings.variant == "a" else together.mean()
@@ -198,7 +203,7 @@ class CssMamba(PixelNetwork):
     def diagnostics(self) -> dict[str, float]:
         """Return cluster loss, temperature and weight of the spatial scan of every block."""
         found: dict[str, float] = {}
-        for number, (block, loss) in enumerate(zip(self.blocks, self._losses, strict=False), 1):
+        for number, (block, loss) in enumerate(zip(self.blocks, self.losses, strict=False), 1):
             found[f"cluster loss, block {number}"] = float(loss)
             found[f"temperature, block {number}"] = float(
                 block.spatial.clusters.temperature.detach()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from backends.hyperspectral.batches import network_arguments
+from backends.hyperspectral.css_mamba import CssMamba
 from backends.hyperspectral.es_mhc import EsMhc
 from backends.hyperspectral.features import PixelFeatures, read_pixels
 from backends.hyperspectral.normalise import BandStretch
@@ -19,6 +20,9 @@ from backends.jobs import Progress
 from backends.matrix_history import MatrixHistory, MatrixSnapshot
 from backends.overlays import MatrixEntry, MatrixField, Placement, Provenance, StreamWeights
 from backends.scene import Scene
+
+if TYPE_CHECKING:
+    from backends.hyperspectral.cluster_snapshots import ClusterWatcher
 
 GRID = 64
 MOST_BYTES = 64 << 20
@@ -134,8 +138,12 @@ def watcher_for(
     steps: int,
     device: str,
     progress: Progress | None = None,
-) -> Watcher | None:
+) -> Watcher | ClusterWatcher | None:
     """Return the watcher that the settings of a network ask for, or None."""
+    if isinstance(network, CssMamba):
+        from backends.hyperspectral.cluster_snapshots import cluster_watcher
+
+        return cluster_watcher(network, scene, stretch, steps, device, progress)
     if not isinstance(network, EsMhc) or network.settings.snapshots < 1:
         return None
     n, sites = len(network.group_index), 2 * len(network.layers)
