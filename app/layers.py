@@ -249,7 +249,8 @@ def provenance_text(overlay: Overlay) -> str:
     if overlay.partial:
         lines.append("Partial: still being made")
     if p.figures:
-        lines.append(", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in p.figures.items()))
+        plain = {k: v for k, v in p.figures.items() if isinstance(v, (int, float, str))}
+        lines.append(", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in plain.items()))
     if p.parameters:
         shown = list(p.parameters.items())[:6]
         lines.append(", ".join(f"{k} {_short(v)}" for k, v in shown))

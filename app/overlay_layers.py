@@ -199,8 +199,8 @@ class OverlayLayers:
         # One colour bar at a time: that of the layer the legend speaks of.
         for overlay_id, made in self._layers.items():
             for layer in made:
-                if hasattr(layer, "colorbar"):
-                    layer.colorbar.visible = overlay_id == active
+                if hasattr(layer, "colorbar"):  # colours that are drawn as they are have no bar
+                    layer.colorbar.visible = overlay_id == active and not layer.rgb
 
     # -- legends -------------------------------------------------------------------------
 

@@ -21,13 +21,13 @@ from PyQt6.QtWidgets import (
 )
 
 from backends.jobs import Job, JobHandle, Progress
-from backends.overlays import ClusterField
+from backends.overlays import ClusterField, Overlay
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.clusters.classes_page import ClassesPage
 from widgets.clusters.compare_page import ComparePage
-from widgets.clusters.desk import Desk
+from widgets.clusters.desk import Desk, run_title
 from widgets.clusters.kept_page import KeptPage
 from widgets.clusters.maps_page import MapsPage
 from widgets.clusters.order_page import OrderPage
@@ -62,17 +62,16 @@ class ClustersDock(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self._in_training: ClusterField | None = None
         self._watched: JobHandle[Any] | None = None
         self.desk = Desk(workspace, self)
         self._build()
         for signal in (
             workspace.overlay_added,
-            workspace.overlay_removed,
             workspace.active_overlay_changed,
             workspace.active_scene_changed,
         ):
             listen(self, signal, self._find_field)
+        listen(self, workspace.overlay_removed, self._on_removed)
         listen(self, workspace.overlay_replaced, lambda old, new: self._find_field())
         listen(self, workspace.pixel_selected, self._on_pixel)
         listen(self, workspace.cursor_moved, self._on_hover)
@@ -180,13 +179,11 @@ class ClustersDock(QWidget):
         self.desk.compute()
 
     def _fields(self) -> list[ClusterField]:
-        """Return the runs of the active scene, the one in training first."""
+        """Return the runs of the active scene, the newest last."""
         scene = self._workspace.active_scene
         if scene is None:
             return []
-        found = [o for o in self._workspace.overlays_of(scene.id) if isinstance(o, ClusterField)]
-        now = self._in_training
-        return [now, *found] if now is not None and now.scene_id == scene.id else found
+        return [o for o in self._workspace.overlays_of(scene.id) if isinstance(o, ClusterField)]
 
     def _find_field(self, *_: object) -> None:
         """Take the active overlay's clusters, else a run that is new, else stay."""
@@ -206,10 +203,7 @@ class ClustersDock(QWidget):
         self.run_box.blockSignals(True)
         self.run_box.clear()
         for field in fields:
-            said = field.provenance.parameters
-            seed = "" if field.partial else f", seed {said.get('seed', '?')}"
-            title = "In training" if field.partial else field.title
-            self.run_box.addItem(f"{title}, variant {said.get('variant', 'ours')}{seed}", field.id)
+            self.run_box.addItem(run_title(field, fields), field.id)
         if chosen is not None:
             self.run_box.setCurrentIndex(self.run_box.findData(chosen.id))
         self.run_box.blockSignals(False)
@@ -304,10 +298,7 @@ class ClustersDock(QWidget):
             return
         if scene is None or handle.job.scene_id != scene.id:
             return
-        if isinstance(part, ClusterField):
-            self._in_training = part
-            self._find_field()
-        elif getattr(part, "series", None):
+        if getattr(part, "series", None):
             first = self.desk.live is None
             self.desk.live = part
             if first and self.desk.field is None:
@@ -317,13 +308,16 @@ class ClustersDock(QWidget):
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         if handle is not self._watched:
             return
-        self._watched = None
-        gone, self._in_training, self.desk.live = self._in_training, None, None
-        if gone is not None:  # maps of clusters that are no more
-            for overlay_id in [i for i in self._workspace.overlays if i.startswith(gone.id)]:
-                self._workspace.remove_overlay(overlay_id)
+        self._watched, self.desk.live = None, None
         self._find_field()
         self.desk.trained.emit()
+
+    def _on_removed(self, overlay: Overlay) -> None:
+        if isinstance(overlay, ClusterField) and overlay.partial:
+            # Maps of clusters that are no more.
+            for overlay_id in [i for i in self._workspace.overlays if i.startswith(overlay.id)]:
+                self._workspace.remove_overlay(overlay_id)
+        self._find_field()
 
     # -- files ---------------------------------------------------------------------------
 

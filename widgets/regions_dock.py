@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QColor, QIcon, QPixmap
+from PyQt6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -136,4 +136,9 @@ def _place(item: Pin | Region, scene: Scene) -> str:
 def _swatch(color: str) -> QIcon:
     pixmap = QPixmap(12, 12)
     pixmap.fill(QColor(color))
+    # A line around it: the palest colour is nearly that of the light theme.
+    painter = QPainter(pixmap)
+    painter.setPen(QColor(128, 128, 128, 130))
+    painter.drawRect(0, 0, 11, 11)
+    painter.end()
     return QIcon(pixmap)

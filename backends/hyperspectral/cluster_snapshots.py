@@ -49,7 +49,6 @@ class ClusterWatcher:
         if step not in self._wanted:
             return
         network = self._network
-        figures = network.diagnostics()
         kept = network.training, network.extra_loss, network.losses
         network.eval()
         arguments = network_arguments(network, self._pixels.features, self._device)
@@ -60,18 +59,16 @@ class ClusterWatcher:
         rows, cols = self._pixels.shape
         gathered = ClusterRecords((rows, cols), network.cluster_counts)
         gathered.add(Window(0, 0, rows, cols), records, np.ones((rows, cols), np.float32))
-        made = self._field(step, gathered.blocks(), figures)
+        made = self._field(step, gathered.blocks())
         self._progress.partial(made, force=True)
 
-    def _field(
-        self, step: int, blocks: tuple[ClusterBlock, ...], figures: dict[str, float]
-    ) -> ClusterField:
+    def _field(self, step: int, blocks: tuple[ClusterBlock, ...]) -> ClusterField:
         parameters = self._network.settings.to_dict() | {"step": step}
         apart = float(self._pixels.step)
         return ClusterField(
             f"Clusters while training, step {step} of {self._steps}",
             self._scene.id,
-            Provenance("css_mamba", parameters=parameters, figures=figures),
+            Provenance("css_mamba", parameters=parameters),
             placement=Placement(row_step=apart, col_step=apart),
             partial=True,
             id=f"{self._scene.id}-clusters-in-training",

@@ -291,6 +291,7 @@ def test_two_runs_are_matched(opened: Any, tmp_path: Path) -> None:
     workspace.add_overlay(other)
     assert dock.field is other  # what was made last
     assert dock.run_box.isVisible()
+    assert [dock.run_box.itemText(i) for i in range(2)] == ["Run 1: css_mamba", "Run 2: css_mamba"]
     assert page.other is field
     assert "100\u00a0% of the pixels lie in matching clusters" in page.result_line.text()
     texts = [[page.table.item(r, c).text() for c in range(4)] for r in range(2)]
@@ -323,7 +324,7 @@ def test_a_training_is_followed(opened: Any) -> None:
         seen["words"] = dock.empty.isVisible()
         dock.training._beat()
         seen["line"] = dock.training.line.text()
-        progress.partial(grid, force=True)
+        workspace.add_overlay(grid)  # as the Classify tab does
         seen["field"] = dock.field
         dock.show_page("Maps")
         dock.maps.buttons["clusters"].click()
@@ -333,11 +334,12 @@ def test_a_training_is_followed(opened: Any) -> None:
 
     job = Job("Classify", train, scene_id=field.scene_id, parameters={"model": "css_mamba"})
     workspace.submit(job)
+    workspace.remove_overlay(grid.id)
     assert seen["alone"] == (True, False)
     assert not seen["words"]
     assert "In training, step 3 of 9" in seen["line"]
     assert seen["field"] is grid
-    assert seen["map"] == [f"{grid.id}-map"]
+    assert seen["map"] == [grid.id, f"{grid.id}-map"]
     assert "come with the finished map" in seen["spectra"]
     assert dock.field is None  # nothing came of it
     assert dock.empty.isVisible()

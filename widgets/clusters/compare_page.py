@@ -11,7 +11,7 @@ from backends.errors import WrongUse
 from backends.jobs import Progress
 from backends.overlays import ClusterField
 from widgets.background import listen
-from widgets.clusters.desk import Desk, escape
+from widgets.clusters.desk import Desk, escape, run_title
 from widgets.clusters.tables import MatchedClusters
 from widgets.matrices.desk import Page, narrow_box
 from widgets.theme import wrapped
@@ -59,13 +59,14 @@ class ComparePage(Page):
         field = self.desk.field
         if field is None:
             return {}
-        here = [
-            o
-            for o in self.desk.workspace.overlays_of(field.scene_id)
-            if isinstance(o, ClusterField) and o.id != field.id
-        ]
-        known = {o.id: o for o in (*here, *self._files.values())}
+        known = {o.id: o for o in (*self._runs(), *self._files.values()) if o.id != field.id}
         return {key: o for key, o in known.items() if o.shape == field.shape}
+
+    def _runs(self) -> list[ClusterField]:
+        """Return all runs of the scene."""
+        field = self.desk.field
+        overlays = [] if field is None else self.desk.workspace.overlays_of(field.scene_id)
+        return [o for o in overlays if isinstance(o, ClusterField)]
 
     def _on_overlays(self, overlay: object) -> None:
         if isinstance(overlay, ClusterField):
@@ -76,12 +77,7 @@ class ComparePage(Page):
         self.other_box.blockSignals(True)
         self.other_box.clear()
         for key, other in others.items():
-            said = other.provenance.parameters
-            self.other_box.addItem(
-                f"{other.title} (seed {said.get('seed', '?')}, variant "
-                f"{said.get('variant', 'ours')})",
-                key,
-            )
+            self.other_box.addItem(run_title(other, self._runs()), key)
         self.other_box.setCurrentIndex(max(0, self.other_box.findData(chosen)))
         self.other_box.blockSignals(False)
         self.other_box.setVisible(bool(others))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +100,12 @@ class Desk(QObject):
         r, c = int((row - p.row) / p.row_step), int((col - p.col) / p.col_step)
         return (r, c) if 0 <= r < field.shape[0] and 0 <= c < field.shape[1] else None
 
+    def scene_pixel(self, row: int, col: int) -> tuple[int, int]:
+        """Return the pixel of the scene under a pixel of the maps."""
+        assert self.field is not None
+        p = self.field.placement
+        return int(p.row + row * p.row_step), int(p.col + col * p.col_step)
+
     # -- what happens --------------------------------------------------------------------
 
     def show(self, field: ClusterField | None, number: int | None = None) -> None:
@@ -163,6 +169,13 @@ class Desk(QObject):
 
         self.submit(MAPS[what], "map", run, self.put_on)
 
+    def put_above(self, overlay: Overlay) -> None:
+        """Lay something over the map that lies on the image, which stays the active one."""
+        active = self.workspace.active_overlay
+        self.workspace.add_overlay(overlay)
+        if active is not None and active.id in self.workspace.overlays:
+            self.workspace.activate_overlay(active.id)
+
     def put_on(self, overlay: Overlay) -> None:
         """Lay a map over the image and let it be the active one."""
         self.workspace.add_overlay(overlay)
@@ -186,6 +199,17 @@ class Desk(QObject):
 
         job = Job(title, run, scene_id=field.scene_id, topic=f"clusters {topic}", quiet=quiet)
         return self.workspace.submit(job, on_result=answer)
+
+
+def run_title(field: ClusterField, runs: Sequence[ClusterField]) -> str:
+    """Return a name that tells the runs of a scene apart, short enough for a list."""
+    said = field.provenance.parameters
+    built = said.get("variant", field.provenance.method)
+    if field.partial:
+        return f"In training: {built}"
+    at = next((i for i, run in enumerate(runs, 1) if run.id == field.id), None)
+    seed = f", seed {said['seed']}" if "seed" in said else ""
+    return f"{'File' if at is None else f'Run {at}'}: {built}{seed}"
 
 
 def title(text: str) -> str:

@@ -107,10 +107,16 @@ class ClusterBars(QWidget):
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
+        faint = text_color(self)
+        faint.setAlpha(50)
         for place, (cluster, size, color) in enumerate(self._bars):
             box = self.bar(place)
+            # A line below each, so that empty ones have a place; and one around what is pale.
+            painter.fillRect(QRectF(box.x(), self.height() - 1, box.width(), 1), faint)
             if size:
                 painter.fillRect(box, QColor(color))
+                painter.setPen(QPen(faint, 1))
+                painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
             if cluster == self.selected:
                 painter.setPen(QPen(text_color(self), 1))
                 painter.drawRect(QRectF(box.x(), 0.5, box.width(), self.height() - 1.5))

@@ -7,7 +7,8 @@ from functools import partial
 from PyQt6.QtWidgets import QGridLayout, QPushButton
 
 from backends.cluster_maps import MAPS, border_overlay
-from backends.overlays import ClusterBlock
+from backends.jobs import Progress
+from backends.overlays import ClusterBlock, ClusterField, Overlay
 from widgets.clusters.desk import Desk, title
 from widgets.clusters.drawings import FusionBar
 from widgets.matrices.desk import Page
@@ -79,8 +80,12 @@ def _lay_over(desk: Desk, what: str, *_: object) -> None:
 def _borders(desk: Desk, *_: object) -> None:
     field, number = desk.field, desk.number
     if field is not None:
-        add = desk.workspace.add_overlay  # what lies below stays the active map
-        desk.submit("Borders", "borders", lambda _: border_overlay(field, number), add)
+        make = partial(_make_borders, field, number)
+        desk.submit("Borders", "borders", make, desk.put_above)
+
+
+def _make_borders(field: ClusterField, number: int, progress: Progress) -> Overlay:
+    return border_overlay(field, number)
 
 
 def facts(block: ClusterBlock, tiles: int, variant: str) -> str:

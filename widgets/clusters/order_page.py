@@ -108,6 +108,7 @@ class OrderPage(Page):
         if not path.alone:
             found = int(self.desk.block.cluster[row, col])
             whose = f"The sequence through all clusters, now cluster {found}"
+        row, col = self.desk.scene_pixel(row, col)
         self.path_line.setText(
             f"{whose}: pixel {at + 1:,} of {len(path.points):,}, row {row}, column {col}."
         )
@@ -118,17 +119,14 @@ class OrderPage(Page):
 
     def _draw_place(self, at: int) -> None:
         """Lay the point and the hops around it over the image."""
-        field, path, workspace = self.desk.field, self.path, self.desk.workspace
+        field, path = self.desk.field, self.path
         if field is None or path is None or not len(path.points):
             return
         first = at // HOPS * HOPS
-        active = workspace.active_overlay
         if first != self._drawn_from:
             self._drawn_from = first
-            workspace.add_overlay(path_overlay(field, path, first))
-        workspace.add_overlay(point_overlay(field, path, at))
-        if active is not None and active.id in workspace.overlays:
-            workspace.activate_overlay(active.id)
+            self.desk.put_above(path_overlay(field, path, first))
+        self.desk.put_above(point_overlay(field, path, at))
 
     def _on_play(self, on: bool) -> None:
         self.play_button.setText("Pause" if on else "Play")

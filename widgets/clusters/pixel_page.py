@@ -55,11 +55,9 @@ class PixelPage(Page):
         self.bars_line.setText(_memberships(values, block))
 
     def _words(self, row: int, col: int) -> str:
-        block, field = self.desk.block, self.desk.field
-        assert field is not None
+        block = self.desk.block
         cluster = int(block.cluster[row, col])
-        p = field.placement
-        at = int(p.row + row * p.row_step), int(p.col + col * p.col_step)
+        at = self.desk.scene_pixel(row, col)
         head = f"Row {at[0]}, column {at[1]}: "
         if cluster == 0:
             return head + "nothing was measured here."

@@ -28,9 +28,9 @@ _MEANS = {
     "spatial weight": "0: only each pixel's own spectrum is read. 1: only pixels in their order.",
 }
 VARIANTS = {
-    "ours": "Ours: every cluster in turn",
-    "a": "A: one sequence, best first",
-    "b": "B: first groups from labels",
+    "ours": "Ours: cluster by cluster",
+    "a": "A: one sequence",
+    "b": "B: groups from labels",
 }
 SELECTIONS = {
     "": "As the variant does",
@@ -82,13 +82,17 @@ class TrainingPage(Page):
         self.use_button.clicked.connect(self.use)
         self.column.addWidget(self.use_button)
         self.said_line = wrapped()
+        self.said_line.hide()
         self.column.addWidget(self.said_line)
         self._pulse = Pulse(self, self._beat)
         desk.trained.connect(self._on_live)
 
     def showEvent(self, event: QShowEvent | None) -> None:
+        color = text_color(self)
+        self.legend.setLabelTextColor(color)
+        for _, label in self.legend.items:  # those that are there keep theirs otherwise
+            label.setText(label.text, color=color)
         super().showEvent(event)
-        self.legend.setLabelTextColor(text_color(self))
 
     def refresh(self, *_: object) -> None:
         """Draw anew, now or when the page is seen; a training that runs needs no field."""
@@ -166,6 +170,7 @@ class TrainingPage(Page):
             chosen["clusters"] = self.clusters_box.value()
         self.desk.workspace.set_next_settings(scene.id, MODEL, chosen)
         words = ", ".join(f"{name} {value}" for name, value in chosen.items())
+        self.said_line.show()
         self.said_line.setText(
             f"The next training of the clustered reader uses {words}. Start it in the Classify tab."
         )
