@@ -121,6 +121,28 @@ def test_matrices() -> None:
     )
 
 
+def test_classifiers_of_images() -> None:
+    found = result("finetune")
+    cost = {row["model"]: row for row in found["costs"]}
+    table = rows("### Classifiers of images")
+    assert len(table) == len(found["table"])
+    for split, model, start, epochs, accuracy, f1, params, gflops, ms in table:
+        mine = [
+            r for r in found["runs"] if (r["protocol"].lower(), f"`{r['model']}`") == (split, model)
+        ]
+        assert (mine[0]["start"] == "random") == (start == "random")
+        done = [r["epochs"] for r in mine]
+        assert {int(n) for n in numbers(epochs)} == {min(done), max(done)}
+        for cell, key in ((accuracy, "accuracy"), (f1, "macro_f1")):
+            values = [100 * r[key] for r in mine]
+            wanted = [mean(values), *([stdev(values)] if len(values) > 1 else [])]
+            assert numbers(cell) == pytest.approx(wanted, abs=0.051)
+        about = cost[mine[0]["model"]]
+        assert float(params) == pytest.approx(about["parameters"] / 1e6, abs=0.051)
+        assert float(gflops) == pytest.approx(about["flops"] / 1e9, abs=0.0051)
+        assert float(ms) == pytest.approx(about["latency_ms"], abs=0.51)
+
+
 def test_opening() -> None:
     found = result("bench_open")["open"]
     names = ("plain", "clearband", "spy", "clearband_painted", "napari_painted")

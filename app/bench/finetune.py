@@ -19,6 +19,7 @@ from typing import Any
 
 from app.bench.table import machine
 from backends.errors import BadInput, ClearbandError, MissingCapability, WrongUse
+from backends.io.writers.atomic import write_text
 from backends.learning.grouping import GroupRule
 
 SIZE = 128
@@ -125,10 +126,31 @@ def tabulate(
         runs = [r for r in runs if not _is(r, what, settings)] + [record]
         print(_line(record), file=sys.stderr, flush=True)
         if out is not None:
-            from backends.io.writers.atomic import write_text
+            write_text(out, json.dumps(_contents(runs, []), indent=1, ensure_ascii=False) + "\n")
+    # One after the other, so that the times can be compared.
+    found = _contents(runs, costs(runs))
+    if out is not None:
+        write_text(out, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return found
 
-            write_text(out, json.dumps(_contents(runs), indent=1, ensure_ascii=False) + "\n")
-    return _contents(runs)
+
+def costs(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what one image costs in each network of the runs: measured in turn, one thread."""
+    import torch
+
+    from backends.learning.architectures import architecture, build_network
+    from backends.learning.network_cost import network_cost
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    made = []
+    try:
+        for model in dict.fromkeys(r["model"] for r in runs if "failed" not in r):
+            network = build_network(architecture(model), 3, 1, (SIZE, SIZE))
+            made.append({"model": model, **network_cost(network, 1, (SIZE, SIZE)).to_dict()})
+    finally:
+        torch.set_num_threads(threads)
+    return made
 
 
 def one(
@@ -178,7 +200,7 @@ def one(
         "confusion": test["confusion"],
         "val_macro_f1": card["figures"]["val"]["macro_f1"],
         "train_seconds": card["training"]["seconds"],
-        **{key: card["cost"][key] for key in ("parameters", "flops", "latency_ms")},
+        "parameters": card["cost"]["parameters"],
         "input": card["cost"]["input"],
         "device": card["training"]["device"],
         "split": card["data"]["split"]["parts"],
@@ -208,7 +230,7 @@ def summarise(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "seeds": len(records),
             "epochs": [r["epochs"] for r in records],
             **{key: _spread([r[key] for r in records]) for key in (*FIGURES, "train_seconds")},
-            **{key: records[0][key] for key in ("parameters", "flops", "latency_ms")},
+            "parameters": records[0]["parameters"],
         }
         for records in rows.values()
     ]
@@ -218,13 +240,15 @@ def text(found: Mapping[str, Any]) -> str:
     """Return the table for people."""
     head = f"{'split':10}{'network':22}{'began with':12}{'n':>3}{'epochs':>8}  {'accuracy %':16}"
     lines = [head + f"{'macro F1 %':16}{'parameters':>12}{'GFLOPs':>8}{'ms':>7}{'train s':>9}"]
+    cost = {row["model"]: row for row in found["costs"]}
     for row in found["table"]:
         start = "random" if row["start"] == "random" else "ImageNet"
         epochs = "–".join(dict.fromkeys(str(e) for e in (min(row["epochs"]), max(row["epochs"]))))
         lines.append(
             f"{row['protocol']:10}{row['model']:22}{start:12}{row['seeds']:>3}{epochs:>8}  "
             f"{_percent(row['accuracy']):16}{_percent(row['macro_f1']):16}"
-            f"{row['parameters']:12,}{row['flops'] / 1e9:8.2f}{row['latency_ms']:7.1f}"
+            f"{row['parameters']:12,}{cost[row['model']]['flops'] / 1e9:8.2f}"
+            f"{cost[row['model']]['latency_ms']:7.1f}"
             f"{row['train_seconds']['mean']:9.0f}"
         )
     failed = [r for r in found["runs"] if "failed" in r]
@@ -232,7 +256,9 @@ def text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _contents(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _contents(
+    runs: Sequence[Mapping[str, Any]], cost: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     return {
         "command": "clearband bench finetune",
         "machine": machine(),
@@ -244,6 +270,7 @@ def _contents(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "any part, to show what that seems to add",
         },
         "table": summarise(runs),
+        "costs": list(cost),
         "runs": list(runs),
     }
 

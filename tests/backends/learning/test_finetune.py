@@ -326,3 +326,13 @@ def test_no_figures_better_than_chance_are_said_so() -> None:
     said = np.tile([0.9, 0.1], (4, 1))
     (doubt,) = module._doubts(image_metrics(truth, said, ("a", "b")))
     assert "take it for untrained" in doubt
+
+
+def test_the_card_of_the_compact_network_marks_the_reconstruction() -> None:
+    from backends.registry import build, card
+
+    found = card("compact_cnn")
+    assert "1,183,267 parameters" in found.reconstruction
+    assert "2601.11911" in found.source
+    assert not found.is_trained
+    assert sum(p.numel() for p in build("compact_cnn", classes=3).parameters()) == 1_183_267
