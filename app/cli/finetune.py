@@ -29,7 +29,7 @@ def finetune_command(
         typer.Option("--model", help="Architecture; several make a table. Or timm:NAME."),
     ] = None,
     weights: Annotated[
-        str, typer.Option("--weights", help="A file to start from; default random weights.")
+        str, typer.Option("--weights", help="A file to start from, or 'published'; default random.")
     ] = "",
     size: Annotated[str, typer.Option("--size", help="128, or rows and columns: 96x128.")] = "224",
     group_pattern: Annotated[

@@ -63,8 +63,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
         reconstruction=_OWN,
     ),
     Architecture(
-        "mobilenetv2_100", "MobileNetV2", "timm", "mobilenetv2_100", "conv_stem", "classifier",
-        normal=HALVES,
+        "mobilenetv2_100", "MobileNetV2", "timm", "mobilenetv2_100", "conv_stem", "classifier"
     ),
     Architecture(
         "squeezenet1_0", "SqueezeNet 1.0", "torchvision", "squeezenet1_0", "features.0",

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from backends.errors import BadInput, WrongUse
 from backends.io.writers.atomic import replacing_folder
 from backends.io.writers.tables import write_confusion, write_rows
@@ -24,6 +22,7 @@ from backends.learning.grouping import GroupRule
 from backends.learning.image_data import ImageData, load_images
 from backends.learning.image_metrics import ImageMetrics, image_metrics
 from backends.learning.image_split import SHARES
+from backends.learning.starting_weights import file_digest, find_start, start_normal
 from backends.learning.trained_networks import (
     CARD_FILE,
     NETWORK_FILE,
@@ -51,7 +50,7 @@ class FinetuneSettings:
     model : str
         Id of an architecture; see `backends.learning.architectures`.
     weights : str
-        A file of weights to start from; empty = random ones.
+        A file of weights to start from, or ``"published"``; empty = random ones.
     size : (rows, cols)
         To which images are scaled; each way by itself.
     rule : GroupRule
@@ -237,6 +236,7 @@ class _Teaching:
         self.source, self.settings, self.plan, self.kind = source, settings, plan, kind
         self.device, self.folder, self.data, self.progress = device, folder, data, progress
         self.notes: list[str] = []
+        self.start: Path | None = None
 
     def run(self, resume: bool, finish: bool) -> FinetuneResult:
         from backends.learning.image_training import train_images
@@ -299,8 +299,8 @@ class _Teaching:
             self.kind, len(data.images.classes), data.bands, settings.size, seed=settings.seed
         )
         if settings.weights:
-            path = Path(settings.weights).expanduser()
-            self.notes += start_from(network, self.kind, path)
+            self.start = find_start(self.kind, settings.weights, self.progress)
+            self.notes += start_from(network, self.kind, self.start)
             if norms_are_folded(network):
                 self.plan = replace(self.plan, fixed_norms=True)
                 self.notes.append("The weights hold the batch norms, which stay as they are.")
@@ -311,11 +311,8 @@ class _Teaching:
         from backends.learning.image_training import TaughtImages
 
         data = self.data
-        if self.settings.weights:
-            mean, std = (np.array(v, np.float32) for v in self.kind.normal)
-            if data.bands != mean.size:
-                mean = np.full(data.bands, mean.mean(), np.float32)
-                std = np.full(data.bands, std.mean(), np.float32)
+        if self.start is not None:
+            mean, std = start_normal(self.kind, self.start, data.bands)
         else:
             mean, std = data.normal(self.progress)
         change = augmentation(
@@ -376,7 +373,7 @@ class _Teaching:
     ) -> dict[str, Any]:
         settings, data, kind = self.settings, self.data, self.kind
         train = given.train.size
-        start = Path(settings.weights) if settings.weights else None
+        start = self.start
         notes = [*self.notes, *data.notes, *_doubts(measured["test"])]
         if kind.reconstruction:
             notes.append(kind.reconstruction)
@@ -399,7 +396,7 @@ class _Teaching:
             f"{data.images.source.name}, {len(curve.done)} epochs",
             "start": {
                 "weights": start.name if start else "random",
-                "digest": _digest(start) if start else "",
+                "digest": file_digest(start) if start else "",
             },
             "scope": self.plan.scope,
             "notes": notes,
@@ -450,11 +447,6 @@ def _doubts(test: ImageMetrics) -> list[str]:
             f"({100 * commonest:.0f} %): take it for untrained."
         ]
     return []
-
-
-def _digest(path: Path) -> str:
-    with path.expanduser().open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _library(kind: Architecture) -> dict[str, str]:

@@ -139,3 +139,32 @@ def test_stopped_it_offers_to_go_on_and_enough_is_kept(dock: Any, qtbot: Any, fo
     qtbot.waitUntil(lambda: "Accuracy" in dock.result.line.text(), timeout=60_000)
     assert "best state kept" in dock._handle.result[0].card["curve"]["ended"]
     assert dock.go_button.text().startswith("Train")
+
+
+def test_showing_the_dock_imports_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, widgets.finetune_dock; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip().splitlines()[-1] == "False"
+
+
+def test_weights_are_random_published_or_a_file(
+    dock: Any, qtbot: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from widgets.teaching import choices
+
+    choose(dock, qtbot, folder)
+    start = dock.start
+    assert dock.chosen().weights == ""
+    start.box.setCurrentIndex(start.box.findData("published"))
+    start.box.activated.emit(1)
+    assert dock.chosen().weights == "published"
+    answers = [(str(folder / "net.safetensors"), ""), ("", "")]
+    monkeypatch.setattr(choices.QFileDialog, "getOpenFileName", lambda *_: answers.pop(0))
+    for _ in range(2):  # closed without an answer, the file stays
+        start.box.setCurrentIndex(start.box.findData("file"))
+        start.box.activated.emit(2)
+        assert dock.chosen().weights == str(folder / "net.safetensors")
+        assert start.label.text() == "net.safetensors"

@@ -9,9 +9,7 @@ from PyQt6.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
-    QHBoxLayout,
     QLineEdit,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -21,6 +19,7 @@ from PyQt6.QtWidgets import (
 
 from backends.errors import ClearbandError
 from backends.learning.grouping import GroupRule
+from backends.learning.starting_weights import PUBLISHED
 from widgets.eliding import ElidedLabel
 from widgets.theme import wrapped
 
@@ -130,42 +129,49 @@ class GroupChoice(QWidget):
 
 
 class StartChoice(QWidget):
-    """Random weights, or a file of weights that know images already."""
+    """Random weights, published ones, or a file of weights that know images already."""
 
     changed = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
         self.path = ""
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        self.label = ElidedLabel("random weights")
-        self.file_button, self.clear_button = QPushButton("File…"), QToolButton()
-        self.file_button.setToolTip(
-            "Weights to start from: published ones of this architecture, or a network taught here"
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.box = narrow()
+        self.box.addItem("random weights", "")
+        self.box.addItem("published weights", PUBLISHED)
+        self.box.addItem("a file…", "file")
+        self.box.setToolTip(
+            "Published weights are downloaded on first use and checked; a file holds weights of "
+            "this architecture, or a network taught here"
         )
-        self.clear_button.setText("×")
-        self.clear_button.setToolTip("Start from random weights")
-        self.file_button.clicked.connect(self._ask)
-        self.clear_button.clicked.connect(lambda: self.choose(""))
-        row.addWidget(self.label, 1)
-        row.addWidget(self.file_button)
-        row.addWidget(self.clear_button)
-        self.choose("")
+        self.label = ElidedLabel()
+        column.addWidget(self.box)
+        column.addWidget(self.label)
+        self.label.hide()
+        # Also when the file is chosen again.
+        self.box.activated.connect(self._on_choice)
 
     def choose(self, path: str) -> None:
-        """Take a file; empty is random weights."""
+        """Take a file, published weights, or (empty) random ones."""
         self.path = path
-        self.label.setText(Path(path).name if path else "random weights")
-        self.clear_button.setVisible(bool(path))
+        place = self.box.findData(path)
+        self.box.setCurrentIndex(place if place >= 0 else self.box.findData("file"))
+        self.label.setText(Path(path).name)
+        self.label.setToolTip(path)
+        self.label.setVisible(place < 0)
         self.changed.emit()
 
-    def _ask(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Weights to start from", self.path, "Weights (*.safetensors *.pt *.pth)"
-        )
-        if path:
-            self.choose(path)
+    def _on_choice(self) -> None:
+        wanted = str(self.box.currentData())
+        if wanted == "file":
+            # Not asked about again when the dialog is closed without an answer.
+            wanted, _ = QFileDialog.getOpenFileName(
+                self, "Weights to start from", self.path, "Weights (*.safetensors *.pt *.pth)"
+            )
+            wanted = wanted or self.path
+        self.choose(wanted)
 
 
 class FoldedSettings(QWidget):

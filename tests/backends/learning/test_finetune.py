@@ -336,3 +336,46 @@ def test_the_card_of_the_compact_network_marks_the_reconstruction() -> None:
     assert "2601.11911" in found.source
     assert not found.is_trained
     assert sum(p.numel() for p in build("compact_cnn", classes=3).parameters()) == 1_183_267
+
+
+def test_published_weights_are_fetched_on_request_only(
+    image_folder: MakeFolder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from safetensors.torch import save_file
+
+    from backends.errors import MissingCapability
+    from backends.explain import published
+
+    root = image_folder()
+    asked: list[str] = []
+    made = build_network(architecture("squeezenet1_0"), 1000, 3, (32, 32), seed=7)
+    save_file(made.state_dict(), tmp_path / "weights.safetensors")
+
+    def fetch(plan: object, title: str, progress: object = None) -> Path:
+        asked.append(title)
+        if title == "ResNet-18":
+            raise MissingCapability("The network cannot be reached.")
+        return tmp_path / "weights.safetensors"
+
+    monkeypatch.setattr(published, "fetch", fetch)
+    settings = quick(model="squeezenet1_0", size=(32, 32), training={**QUICK, "epochs": 1})
+    finetune(root, settings, device="cpu")
+    assert asked == []
+    from dataclasses import replace
+
+    found = finetune(root, replace(settings, weights="published"), device="cpu")
+    assert asked == ["SqueezeNet 1.0"]
+    assert found.card["start"]["weights"] == "weights.safetensors"
+    assert found.card["mean"] == pytest.approx([np.mean([0.485, 0.456, 0.406])])
+    with pytest.raises(MissingCapability, match="cannot be reached"):
+        finetune(root, replace(settings, model="resnet18", weights="published"), device="cpu")
+
+
+def test_known_files_say_what_input_they_want(clearband_data: Path) -> None:
+    from backends.learning.starting_weights import start_normal
+
+    file = clearband_data / "weights" / "imagenet" / "mobilenetv2_100_timm.safetensors"
+    if not file.is_file():
+        pytest.skip("the ImageNet weights are not here")
+    mean, std = start_normal(architecture("mobilenetv2_100"), file, 3)
+    assert mean.tolist() == std.tolist() == [0.5] * 3
