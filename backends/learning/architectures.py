@@ -39,6 +39,8 @@ class Architecture:
         Of values 0..1, as its published weights want them.
     reconstruction : str
         What of it is our own reading of its source; empty when nothing.
+    change : str
+        What is built otherwise than its library does.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Architecture:
     multiple: int = 1
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     reconstruction: str = ""
+    change: str = ""
 
 
 _OWN = (
@@ -67,7 +70,8 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     ),
     Architecture(
         "squeezenet1_0", "SqueezeNet 1.0", "torchvision", "squeezenet1_0", "features.0",
-        "classifier.1",
+        "classifier.1", change="The ReLU after SqueezeNet's last layer, which cuts scores at 0, "
+        "is left out.",
     ),
     Architecture(
         "efficientnet_b0", "EfficientNet-B0", "timm", "efficientnet_b0", "conv_stem", "classifier"
@@ -151,6 +155,10 @@ def build_network(
             )
             if bands != 3:
                 _replace_first(network, kind.first, bands)
+            if kind.name.startswith("squeezenet"):
+                # Its ReLU after the last layer would cut the scores at 0, where an image that
+                # belongs to no class gets the same score in all and is called the first.
+                network.get_submodule("classifier")[2] = nn.Identity()
             return network
         import timm
 

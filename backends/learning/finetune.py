@@ -375,8 +375,7 @@ class _Teaching:
         train = given.train.size
         start = self.start
         notes = [*self.notes, *data.notes, *_doubts(measured["test"])]
-        if kind.reconstruction:
-            notes.append(kind.reconstruction)
+        notes += [text for text in (kind.reconstruction, kind.change) if text]
         if start is None:
             notes.append(f"It began with random weights and saw {train} images.")
         return {

@@ -270,6 +270,12 @@ def test_the_compact_network_has_the_size_of_the_paper() -> None:
     assert network.forward_features(torch.zeros(1, 3, 128, 128)).shape == (1, 256, 8, 8)
 
 
+def test_scores_of_squeezenet_may_be_negative() -> None:
+    network = build_network(architecture("squeezenet1_0"), 3, 1, (64, 64)).eval()
+    with torch.no_grad():
+        assert network(torch.rand(4, 1, 64, 64)).min() < 0
+
+
 def test_published_weights_fit(clearband_data: Path) -> None:
     folder = clearband_data / "weights" / "imagenet"
     for kind, file in (
