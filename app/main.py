@@ -16,6 +16,7 @@ COMMANDS = (
     "classify",
     "whitebox",
     "finetune",
+    "explain",
     "export",
     "tour",
     "doctor",

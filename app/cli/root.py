@@ -48,6 +48,7 @@ _MODULES = {
     "export": "app.cli.export",
     "whitebox": "app.cli.whitebox",
     "finetune": "app.cli.finetune",
+    "explain": "app.cli.explain",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",
     "replay": "app.cli.replay",

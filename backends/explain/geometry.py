@@ -75,6 +75,30 @@ class Geometry:
         out[:, :left], out[:, right:] = np.nan, np.nan
         return out
 
+    def sample(
+        self, values: NDArray[np.floating], rows: NDArray[Any], cols: NDArray[Any]
+    ) -> FloatMap:
+        """Read a map over the whole input at the crossings of image rows and columns.
+
+        Parameters
+        ----------
+        rows, cols : float arrays
+            In image pixels, whole numbers are centres; linear between, edges held.
+
+        Returns
+        -------
+        float32 array of shape (rows, cols)
+            ``nan`` where the network did not see the image.
+        """
+        place = self.grid_placement(*values.shape)
+        r = (rows - place.row) / place.row_step
+        c = (cols - place.col) / place.col_step
+        out = _sample(np.asarray(values, np.float32), r, c, True)
+        top, left, bottom, right = self.seen
+        out[(rows < top - 0.5) | (rows > bottom - 0.5)] = np.nan
+        out[:, (cols < left - 0.5) | (cols > right - 0.5)] = np.nan
+        return out
+
     def to_input(
         self, values: NDArray[np.generic], *, smooth: bool = False, fill: float = 0.0
     ) -> FloatMap:

@@ -1,0 +1,120 @@
+"""``clearband explain``: files, JSON, and one sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from app.main import run
+from backends.explain.small_networks import CifarLeNet, CifarResNet
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path / "small.safetensors"
+    save_file(CifarResNet(3).state_dict(), path)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    noise = np.random.default_rng(0).integers(0, 255, (40, 60, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(path)
+    return path
+
+
+def test_it_writes_maps_and_says_what_it_did(
+    weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    words = ["explain", str(photo), "--weights", str(weights), "--out", str(out)]
+    words += ["--method", "smooth_grad", "--set", "samples=3", "--target", "4", "--json"]
+    assert run(words) == 0
+    said = json.loads(capsys.readouterr().out)
+    done = said["done"][0]
+    assert done["target"] == "class 4"
+    assert done["trust"] == "not assessed"
+    assert done["provenance"]["parameters"]["samples"] == 3
+    assert sorted(p.name for p in out.iterdir()) == [
+        "photo.json", "photo_map.npy", "photo_map.tif", "photo_overlay.png",
+    ]  # fmt: skip
+    # The command in it makes the same map again.
+    first = np.load(out / "photo_map.npy")
+    again = done["provenance"]["command"].split()[1:]
+    assert run(again) == 0
+    assert np.array_equal(np.load(out / "photo_map.npy"), first)
+
+
+def test_a_bad_image_in_a_folder_is_noted_and_told_by_the_exit_code(
+    weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    photo.rename(folder / "b.png")
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    words = ["explain", str(folder), "--weights", str(weights), "--out", str(tmp_path / "o")]
+    assert run(words) == 3
+    said = capsys.readouterr().out
+    assert "left out: " in said
+    assert "b.png" in said
+    assert (tmp_path / "o" / "b_map.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (["--target", "99"], 2, "has no class 99"),
+        (["--method", "magic"], 2, "There is no method called magic"),
+        (["--set", "depth=3"], 2, "has no setting called depth"),
+        (["--layer", "nowhere"], 2, "has no layer nowhere"),
+        (["--bands", "5"], 3, "reads 5 bands"),
+        (["--model", "squeezenet1_0"], 3, "weights of another network than SqueezeNet 1.0"),
+        (["--window", "1,2"], 2, "--window is row,column,height,width"),
+        (["--fit", "magic"], 2, "There is no fit called magic"),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(
+    words: list[str],
+    code: int,
+    sentence: str,
+    weights: Path,
+    photo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start = ["explain", str(photo), "--weights", str(weights), "--out", str(tmp_path / "o")]
+    assert run([*start, *words]) == code
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
+
+
+def test_networks_without_a_picture_or_weights_are_said(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = ["explain", str(photo), "--out", str(tmp_path / "o")]
+    assert run([*start, "--model", "resnet50"]) == 4
+    assert "weights of ResNet-50 are not here" in capsys.readouterr().err
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    assert run([*start, "--model", "resnet50", "--fetch"]) == 4
+    assert "the network or its server is out of reach" in capsys.readouterr().err
+    path = tmp_path / "lenet.safetensors"
+    save_file(CifarLeNet().state_dict(), path)
+    words = ["--weights", str(path), "--method", "attention_rollout"]
+    assert run([*start, *words]) == 3
+    assert "is for networks that work on patches" in capsys.readouterr().err
+
+
+def test_it_lists_networks_and_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "--list"]) == 0
+    said = capsys.readouterr().out
+    assert "vit_base_patch16_224" in said
+    assert "integrated_gradients" in said
