@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "scan": ("clusters read by the scan against the raster order", "app.bench.scan"),
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "trust": ("a trust card against the forwards it needs", "app.bench.trust_card"),
+    "explain": ("Grad-CAM against forward passes, captum and grad-cam", "app.bench.explain"),
     "finetune": ("classifiers taught on lung CT slices (CLEARBAND_DATA)", "app.bench.finetune"),
     "accuracy": ("the models on real scenes (needs CLEARBAND_DATA)", "app.bench.accuracy"),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
@@ -35,7 +36,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
 
 
 # Need real data, or take long: only when named.
-ON_REQUEST = ("scan", "trust", "hsi", "finetune", "accuracy", "mhc")
+ON_REQUEST = ("scan", "trust", "explain", "hsi", "finetune", "accuracy", "mhc")
 
 
 @dataclass(frozen=True)
