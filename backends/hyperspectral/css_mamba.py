@@ -18,7 +18,6 @@ from torch.nn import functional
 
 from backends.errors import WrongUse
 from backends.hyperspectral.css_settings import BlockRecord, CssSettings
-from backends.hyperspectral.hyper_connection import RMSNorm
 from backends.hyperspectral.networks import (
     LARGEST_STATES,
     LARGEST_WIDTH,
@@ -30,26 +29,11 @@ from backends.hyperspectral.networks import (
 )
 from backends.hyperspectral.pixel_clusters import LearnableClusters
 from backends.hyperspectral.seeded_clusters import PriorSpace, fit_prior
-from backends.hyperspectral.selective_scan import Mamba
 from backends.hyperspectral.spatial_branch import BRANCHES
+from backends.hyperspectral.spectral_branch import SpectralBranch
 from backends.hyperspectral.spectral_front import SpectralFront, disagreement, whitening_of
 
 __all__ = ["BlockRecord", "CssMamba", "CssSettings", "rebuilt"]
-
-
-class SpectralBranch(nn.Module):
-    """A scan along the parts of each pixel's features."""
-
-    def __init__(self, settings: CssSettings) -> None:
-        super().__init__()
-        self.tokens = settings.tokens
-        self.scan = Mamba(settings.width // settings.tokens, settings.d_state)
-        self.norm = RMSNorm(settings.width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return an array of the same shape (pixels, width)."""
-        tokens = x.view(x.shape[0], self.tokens, -1)
-        return functional.silu(self.norm(self.scan(tokens).reshape(x.shape)))
 
 
 class Block(nn.Module):
@@ -73,7 +57,7 @@ class Block(nn.Module):
         """Return the next features, the cluster loss, and what the viewer needs."""
         weight = torch.softmax(self.fusion, dim=0)
         spatial, loss, record = self.spatial(x, valid, places, prior_places, poll)
-        answer = weight[0] * spatial + weight[1] * self.spectral(x)
+        answer = weight[0] * spatial + weight[1] * self.spectral(x, valid)
         record["fusion"] = weight
         return x + functional.dropout(answer, self.drop, self.training), loss, record
 

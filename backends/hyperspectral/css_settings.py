@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VARIANTS = ("ours", "a", "b")
+SPECTRAL_ATTENTION = ("none", "channel", "self", "hybrid", "light")
 SELECTIONS = ("hybrid", "cluster", "attention")
 # Variant b: clusters of the first, the second and every later block.
 PRIOR_CLUSTERS = (50, 30, 20)
@@ -51,6 +52,8 @@ class CssSettings:
         from the training pixels, a scan for each).
     raster : bool
         Variant b: read all pixels line by line after the clusters.
+    spectral_attention : str
+        What is added to the scan along each pixel's own features, see `SpectralBranch`.
 
     Raises
     ------
@@ -73,12 +76,17 @@ class CssSettings:
     agreement: float = 1.0
     variant: str = "ours"
     raster: bool = True
+    spectral_attention: str = "none"
 
     def __post_init__(self) -> None:
         if not self.selection:
             chosen = "cluster" if self.variant == "b" else "hybrid"
             object.__setattr__(self, "selection", chosen)
-        for name, there in (("variant", VARIANTS), ("selection", SELECTIONS)):
+        for name, there in (
+            ("variant", VARIANTS),
+            ("selection", SELECTIONS),
+            ("spectral_attention", SPECTRAL_ATTENTION),
+        ):
             if getattr(self, name) not in there:
                 raise WrongUse(
                     f"There is no {name} called {getattr(self, name)}.",

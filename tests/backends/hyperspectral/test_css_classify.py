@@ -15,7 +15,9 @@ from backends.hyperspectral.mapping import map_scene
 from backends.io import open_scene
 from backends.io.labels import open_labels
 from backends.io.writers.npz import CLUSTER_ARRAYS, MORE_CLUSTER_ARRAYS
+from backends.jobs import Progress
 from backends.overlays import ClassMap, ClusterField, Provenance, ScoreMap
+from backends.scene import ArraySource, Scene
 from backends.simulate import demo_scene
 
 QUICK = {"steps": 60, "pixels_per_step": 512}
@@ -90,7 +92,7 @@ def test_a_checkpoint_gives_the_same_map(made: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variant", ["a", "b"])
 def test_variants_learn_and_come_back_from_a_file(made: Any, variant: str, tmp_path: Path) -> None:
     scene, labels, _ = made
-    chosen = {**QUICK, "steps": 20, "variant": variant, "clusters": 9}
+    chosen = {**QUICK, "steps": 10, "variant": variant, "clusters": 9}
     result = classify(scene, labels, "css_mamba", settings=chosen)
     assert result.metrics.overall_accuracy > 0.9
     block = result.overlays[1].blocks[0]
@@ -100,7 +102,53 @@ def test_variants_learn_and_come_back_from_a_file(made: Any, variant: str, tmp_p
     save_checkpoint(result.checkpoint, path)
     again = classify(scene, None, "css_mamba", checkpoint=path)
     np.testing.assert_array_equal(again.class_map.labels, result.class_map.labels)
+    _maps_any_size(result.checkpoint, scene)
     np.testing.assert_array_equal(again.overlays[1].blocks[0].cluster, block.cluster)
+
+
+def _maps_any_size(checkpoint: Any, scene: Any) -> None:
+    """Map scenes of other sizes, some smaller than what a network may wish for."""
+    cube = scene.read()
+    for rows, cols in ((1, 1), (1, 40), (37, 3), (64, 61)):
+        part = Scene(ArraySource(np.ascontiguousarray(cube[:rows, :cols])), scene.info)
+        mapped = map_scene(part, checkpoint, Provenance("css_mamba"))
+        assert mapped.overlays[0].labels.shape == (rows, cols)
+        assert (mapped.overlays[0].labels > 0).all()
+        field = next(o for o in mapped.overlays if isinstance(o, ClusterField))
+        assert field.shape == (rows, cols)
+
+
+def test_a_scene_of_any_size_is_mapped(made: Any) -> None:
+    scene, _labels, result = made
+    _maps_any_size(result.checkpoint, scene)
+
+
+def test_halves_and_quarters_where_memory_is_short(
+    made: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from backends.hyperspectral.css_mamba import CssMamba
+
+    scene, _labels, result = made
+    forward, sizes = CssMamba.forward, []
+
+    def short(self: Any, spectra: Any, **given: Any) -> Any:
+        sizes.append(len(spectra))
+        if len(spectra) > 2500:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, spectra, **given)
+
+    monkeypatch.setattr(CssMamba, "forward", short)
+    mapped = map_scene(scene, result.checkpoint, Provenance("css_mamba"))
+    assert sizes[0] == 64 * 64  # the whole image in one pass, if it were possible
+    assert max(s for s in sizes if s <= 2500) < 2500
+    field = next(o for o in mapped.overlays if isinstance(o, ClusterField))
+    assert field.tiles > 1
+    same = mapped.overlays[0].labels == result.class_map.labels
+    assert same.mean() > 0.97
+    # no seam: borders of tiles are blended, not worse than elsewhere
+    assert same[:, 30:34].mean() > 0.95
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused(made: Any, tmp_path: Path) -> None:
@@ -187,10 +235,23 @@ def test_results_on_disk_hold_the_clusters(made: Any, tmp_path: Path) -> None:
     assert field.training == before.training
 
 
-def test_same_seed_same_map(made: Any) -> None:
+def test_same_seed_same_map_also_when_watched(made: Any) -> None:
     scene, labels, result = made
-    again = classify(scene, labels, "css_mamba", settings=QUICK)
+    seen: list[Any] = []
+    watched = Progress(on_partial=seen.append)
+    again = classify(scene, labels, "css_mamba", settings=QUICK, progress=watched)
     np.testing.assert_array_equal(again.class_map.labels, result.class_map.labels)
+    assert again.curve.series == result.curve.series
+    fields = [part for part in seen if isinstance(part, ClusterField)]
+    assert [f.provenance.parameters["step"] for f in fields] == [1, 10, 20, 30, 40, 50]
+    assert len({f.id for f in fields}) == 1  # each takes the place of the one before
+    for field in fields:
+        assert field.partial
+        step = int(field.placement.row_step)
+        assert field.shape == tuple(-(-side // step) for side in scene.shape[:2])
+        assert field.blocks[0].cluster.min() >= 1
+    changed = fields[0].blocks[0].cluster != fields[-1].blocks[0].cluster
+    assert changed.any()
 
 
 def test_wrong_settings_are_sentences(made: Any) -> None:

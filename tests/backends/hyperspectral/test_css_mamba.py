@@ -10,6 +10,7 @@ from backends.errors import WrongUse
 from backends.hyperspectral.css_mamba import CssMamba, CssSettings
 from backends.hyperspectral.features import PixelFeatures
 from backends.hyperspectral.networks import Known
+from backends.hyperspectral.spectral_branch import PartAttention
 
 SMALL = {"width": 16, "blocks": 2, "clusters": 8, "context": 1, "dropout": 0.0}
 
@@ -231,6 +232,7 @@ def test_widths_that_do_not_divide_are_refused() -> None:
     [
         ({"variant": "c"}, "no variant called c"),
         ({"selection": "best"}, "no selection called best"),
+        ({"spectral_attention": "much"}, "no spectral_attention called much"),
         ({"kept": 0.0}, "between 0 and 1"),
         ({"clusters": 1}, "2 and more"),
     ],
@@ -244,3 +246,37 @@ def test_the_selection_of_a_variant() -> None:
     assert CssSettings().selection == CssSettings(variant="a").selection == "hybrid"
     assert CssSettings(variant="b").selection == "cluster"
     assert CssSettings(variant="b", selection="hybrid").selection == "hybrid"
+
+
+@pytest.mark.parametrize("kind", ["none", "channel", "self", "hybrid", "light"])
+def test_attention_along_the_spectrum(kind: str) -> None:
+    made = network(spectral_attention=kind).train()
+    spectra = spectra_of(60)
+    valid = torch.arange(60) % 4 > 0
+    logits, _ = made(spectra, valid=valid)
+    logits.square().mean().backward()
+    own = [v for n, v in made.blocks[0].spectral.named_parameters() if not n.startswith("scan.")]
+    assert all(v.grad is not None and v.grad.isfinite().all() for v in own)
+    assert sum(float(v.grad.abs().sum()) for v in own) > 0
+    with torch.no_grad():
+        before = made.eval()(spectra, valid=valid)[0]
+        changed = torch.where(valid[:, None], spectra, spectra + 5)  # pixels without data
+        after = made(changed, valid=valid)[0]
+    if kind in ("channel", "light"):  # what all pixels weigh, they do not
+        spectral = made.blocks[0].spectral
+        x = torch.randn(60, 16)
+        far = torch.where(valid[:, None], x, x + 9)
+        torch.testing.assert_close(spectral(x, valid)[valid], spectral(far, valid)[valid])
+    assert before.isfinite().all()
+    assert after.isfinite().all()
+
+
+def test_attention_among_parts_is_that_of_the_formula() -> None:
+    torch.manual_seed(0)
+    module = PartAttention(8)
+    tokens = torch.randn(5, 4, 8)
+    theirs = torch.nn.MultiheadAttention(8, 2, bias=False, batch_first=True)
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(module.ask.weight)
+        theirs.out_proj.weight.copy_(module.out.weight)
+    torch.testing.assert_close(module(tokens), theirs(tokens, tokens, tokens)[0])
