@@ -6,6 +6,7 @@ once and stay what they are. Only the decorrelation stretch computes new planes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from backends.jobs import Progress
 
 Limits = tuple[tuple[float, float], ...]
+# The limits of a plane without one valid value; no stretch of real values has quite these.
+NO_VALUES = (0.0, math.nextafter(1.0, 2.0))
 
 # Planes this small of a band-by-band file are read sooner than a coarse picture is made.
 _SOON_BYTES = 64 << 20
@@ -234,7 +237,7 @@ def limits_of(values: NDArray[Any], recipe: Recipe) -> Limits:
     for column in np.moveaxis(values, -1, 0):
         finite = column[np.isfinite(column)]
         if finite.size == 0:
-            out.append((0.0, 1.0))
+            out.append(NO_VALUES)
             continue
         if recipe.stretch == "minmax":
             low, high = float(finite.min()), float(finite.max())

@@ -24,6 +24,7 @@ from PyQt6.QtWidgets import (
 
 from backends.colormaps import NAMES as COLORMAPS
 from backends.composite import (
+    NO_VALUES,
     Recipe,
     available_presets,
     default_recipe,
@@ -307,8 +308,10 @@ class ComposerDock(QWidget):
         names = _CHANNELS if len(shown.limits) == 3 else ("Values",)
         self.limits.setText(
             "\n".join(
-                f"{name}: {low:.4g} to {high:.4g}{unit}"
-                for name, (low, high) in zip(names, shown.limits, strict=True)
+                f"{name}: no valid value"
+                if pair == NO_VALUES
+                else f"{name}: {pair[0]:.4g} to {pair[1]:.4g}{unit}"
+                for name, pair in zip(names, shown.limits, strict=True)
             )
         )
         if shown.coarse:

@@ -8,10 +8,13 @@ cheap, must not raise) and ``open(path, options) -> Scene``.
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
+
+import numpy as np
 
 from backends.errors import BadInput, ClearbandError, MissingCapability
 from backends.scene import Scene
@@ -69,6 +72,13 @@ class Guess:
     reader: Reader = field(compare=False)
 
 
+# What it complains of is said by us, in a sentence.
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+# Files of bare numbers: ENVI keeps what they mean in a header of its own.
+_BARE = (".dat", ".img", ".bil", ".bsq", ".bip", ".raw", ".bin", ".cube", ".sli")
+
+
 def sniff(path: Path) -> list[Guess]:
     """Return the readers that claim a file or folder, surest first.
 
@@ -116,6 +126,12 @@ def open_scene(
             subject=path,
             way_out="Open the files in it.",
         )
+    if not guesses and path.suffix.lower() in _BARE:
+        raise BadInput(
+            f"{path.name} has no header beside it that says what its numbers are.",
+            subject=path,
+            way_out=f"Put {path.stem}.hdr into the same folder.",
+        )
     if not guesses:
         raise BadInput(
             f"{path.name} is in no format that Clearband knows.",
@@ -126,7 +142,7 @@ def open_scene(
     first: ClearbandError | None = None
     for guess in guesses:
         try:
-            return guess.reader.open(path, dict(options or {}))
+            return _noted(guess.reader.open(path, dict(options or {})))
         except MissingCapability as error:
             first = first or error
         except ClearbandError as error:
@@ -177,3 +193,16 @@ def _head(path: Path) -> bytes:
     if not head:
         raise BadInput(f"{path.name} is empty.", subject=path, way_out="Copy or download it anew.")
     return head
+
+
+def _noted(scene: Scene) -> Scene:
+    """Say of a scene what no reader needs to know and every user does."""
+    if scene.bands.has_wavelengths:
+        nm = scene.bands.wavelengths()
+        steps = np.diff(nm[np.isfinite(nm)])
+        if (steps < 0).any() and (steps > 0).any():
+            note = (
+                "The wavelengths do not rise from band to band; spectra are drawn in their order."
+            )
+            scene.with_info(notes=(*scene.info.notes, note))
+    return scene

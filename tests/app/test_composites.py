@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 from app.composites import PATIENCE_MS, Composites
-from backends.composite import preset_recipe, single_band, stretch_limits
-from backends.scene import ArraySource, Scene
+from backends.bands import BandTable
+from backends.composite import (
+    default_recipe,
+    preset_recipe,
+    render,
+    single_band,
+    stretch_limits,
+)
+from backends.scene import ArraySource, Scene, SceneInfo
+from backends.workspace import Workspace
 from tests.app.conftest import wait_for_picture
-from widgets.boards import PICTURE
+from widgets.boards import PICTURE, PictureBoard, Shown
+from widgets.composer_dock import ComposerDock
 
 
 def image_layers(desk, scene) -> list:
@@ -224,3 +233,16 @@ def test_composites_are_told_apart_by_scene(desk, make_scene, put) -> None:
     desk.workspace.remove_scene(one.id)
     assert {layer.data.shape for layer in desk.viewer.layers} == {(10, 12)}
     assert two.id in desk.workspace.scenes
+
+
+def test_a_picture_without_a_value_is_said_not_measured(qtbot) -> None:
+    board, workspace = PictureBoard(), Workspace()
+    cube = np.full((6, 7, 3), np.nan, np.float32)
+    scene = Scene(ArraySource(cube), SceneInfo(None, "raster", BandTable.build(3)))
+    workspace.add_scene(scene)
+    dock = ComposerDock(workspace, pictures=board)
+    qtbot.addWidget(dock)
+    recipe = default_recipe(scene)
+    board.set_shown(scene.id, Shown(recipe, render(scene, recipe).limits))
+    assert dock.limits.text() == "Values: no valid value"
+    workspace.close()

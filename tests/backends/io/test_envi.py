@@ -222,6 +222,12 @@ def test_missing_partner_is_named(tmp_path: Path) -> None:
         open_scene(tmp_path / "cube.hdr")
 
 
+def test_bare_numbers_want_their_header(tmp_path: Path) -> None:
+    (tmp_path / "field.bil").write_bytes(b"\0" * 240)
+    with pytest.raises(BadInput, match=r"field\.bil has no header .* Put field\.hdr into"):
+        open_scene(tmp_path / "field.bil")
+
+
 def test_file_cut_while_open_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, np.ones((40, 40, 3), np.int16))
     with open_scene(path) as scene:
@@ -235,6 +241,7 @@ def test_wavelengths_that_step_back_and_odd_lists(tmp_path: Path) -> None:
     with open_scene(path) as scene:
         assert scene.bands.nearest(690) == 1
         assert any("bad-band list" in note for note in scene.info.notes)
+        assert any("do not rise from band to band" in note for note in scene.info.notes)
 
 
 def test_header_round_trip(tmp_path: Path) -> None:
