@@ -122,7 +122,7 @@ class JobHandle(Generic[T]):
                 return
             self.state = JobState.CANCELLED
         self._over.set()
-        self.finished.emit(self)
+        self._tell_the_end()
 
     def pause(self) -> None:
         """Ask the job to wait where it is; the time does not count."""
@@ -197,9 +197,20 @@ class JobHandle(Generic[T]):
             raise
         finally:
             progress.over()
+            self._report = None  # it knows the job: let go of each other
             self.seconds = time.monotonic() - self.started_at - progress.paused_seconds
             self._over.set()
-            self.finished.emit(self)
+            self._tell_the_end()
+
+    def _tell_the_end(self) -> None:
+        """Say that it is over, and let go of who listened.
+
+        psygnal keeps the signal that was last emitted where threads emit at once, and with it
+        all who listened to it: a closed window, for one.
+        """
+        self.finished.emit(self)
+        for signal in (self.progressed, self.partial, self.held, self.finished):
+            signal.disconnect()
 
     def _fail(self, error: ClearbandError) -> None:
         self.error = error

@@ -14,7 +14,7 @@ from widgets.theme import text_color, wrapped
 
 # Both plots leave the same room at the sides, so that their steps lie one above the other.
 LEFT, RIGHT = 52, 56
-LOSS, RATE = key_color(3), key_color(4)
+LOSS, RATE = key_color(5), key_color(6)
 
 
 class TrainingPlot(QWidget):

@@ -374,3 +374,31 @@ def test_enough_ends_a_pause_and_is_seen() -> None:
     token.cancel()
     token.pause()
     assert not token.paused, "what is to stop does not wait"
+
+
+def test_who_listened_to_a_job_is_let_go_when_it_is_over(threads: ThreadRunner) -> None:
+    import gc
+    import weakref
+
+    class Window:
+        def look(self, _: object) -> None:
+            pass
+
+    window = Window()
+    handle = submit(threads, counting_briefly)
+    other = submit(threads, counting_briefly)
+    for job in (handle, other):
+        job.progressed.connect(lambda state, w=window: w.look(state))
+        job.finished.connect(lambda state, w=window: w.look(state))
+    handle.wait(5)
+    other.wait(5)
+    threads.shutdown()
+    alive = weakref.ref(window)
+    del window, job
+    gc.collect()
+    assert alive() is None, "the handles are still there, the window is not"
+
+
+def counting_briefly(progress: Progress) -> None:
+    for _ in progress.track(range(5)):
+        time.sleep(0.03)
