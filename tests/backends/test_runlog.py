@@ -75,7 +75,7 @@ def test_what_is_no_log(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_unreadable_logs(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="does not exist"):
         parse_log(tmp_path / "missing.log")
     (tmp_path / "bytes.log").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInput, match="cannot be read"):

@@ -79,9 +79,8 @@ class SpectralFormer(SceneNetwork):
         self.embed = nn.Linear(settings.patch**2 * settings.group, width)
         self.first = nn.Parameter(torch.zeros(1, 1, width))
         self.place = nn.Parameter(torch.empty(1, bands + 1, width))
-        # As large as the tokens: places drawn small, it cannot tell one band from another.
-        nn.init.normal_(self.place)
-        nn.init.normal_(self.first)
+        nn.init.normal_(self.place, std=0.02)
+        nn.init.normal_(self.first, std=0.02)
         self.layers = nn.ModuleList(
             Attention(width, settings.heads, settings.hidden, settings.dropout)
             for _ in range(settings.layers)
