@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from backends.devices import choose
 from backends.hyperspectral.fitting import fit_classifier
 from backends.hyperspectral.seeded_clusters import (
     PriorSpace,
@@ -99,7 +100,8 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def _prior(scene: Any, labels: Any, split: Any) -> np.ndarray:
-    fitted = fit_classifier(scene, labels, "css_mamba", split, settings=FEW)
+    where = choose("cpu").id  # asked first, as everywhere: it sees to what torch may load
+    fitted = fit_classifier(scene, labels, "css_mamba", split, device=where, settings=FEW)
     return np.asarray(fitted.checkpoint.arrays["blocks.0.spatial.clusters.seeds"])
 
 
