@@ -49,6 +49,7 @@ def open_taught(path: str | Path, *, device: str = "cpu") -> ImageClassifier:
         fixed=kind.multiple > 1 and kind.library == "timm",
         multiple=kind.multiple,
         clip=(0.0, 1.0),
+        fit=str(card["fit"]),
     )
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

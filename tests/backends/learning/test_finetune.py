@@ -112,6 +112,10 @@ def test_the_file_opens_as_a_classifier_and_says_again_what_was_predicted(
 
     source, run = taught
     found = open_taught(run)
+    # As in the training: each way by itself, so an oblong image is seen whole.
+    assert found.spec.fit == "stretch"
+    oblong = found.prepare(np.zeros((20, 60, found.spec.bands), np.uint8))
+    assert oblong.tensor.shape[2:] == found.spec.size
     assert found.class_names == ("above", "below", "even")
     assert not found.card.untrained
     assert found.card.figures["accuracy"] >= 0.8
