@@ -20,8 +20,6 @@ from backends.scene import Scene
 if TYPE_CHECKING:
     from backends.jobs import Progress
 
-HOPS = 200
-
 
 # -- clusters and classes ----------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.cluster_analysis import HOPS, ReadingPath
+from backends.cluster_analysis import ReadingPath
 from backends.cluster_edges import border_lines, edges
 from backends.errors import BadInput, WrongUse
 from backends.overlays import ClassMap, ClusterBlock, ClusterField, GraphOverlay, Overlay, ScoreMap
+from backends.reading_lines import order_path, order_point, scene_pixels
 
 MAPS = {
     "clusters": "Clusters",
@@ -108,37 +109,15 @@ def border_overlay(field: ClusterField, number: int) -> Overlay:
         names = {1: "Border of a cluster"}
         return ClassMap(*head, placement=field.placement, id=mine, labels=marked, class_names=names)
     ends = np.arange(2 * len(lines)).reshape(-1, 2)
-    nodes = _scene_pixels(field, lines.reshape(-1, 2))
+    nodes = scene_pixels(field, lines.reshape(-1, 2))
     return GraphOverlay(*head, id=mine, nodes=nodes, edges=ends)
 
 
 def path_overlay(field: ClusterField, path: ReadingPath, first: int = 0) -> GraphOverlay:
-    """Return up to `HOPS` hops of a path, beginning at place ``first``, as lines."""
-    points = _scene_pixels(field, path.points[first : first + HOPS + 1])
-    hops = np.arange(max(0, len(points) - 1))
-    return GraphOverlay(
-        f"Path of cluster {path.cluster}",
-        field.scene_id,
-        field.provenance,
-        id=f"{field.id}-path",
-        nodes=points,
-        edges=np.column_stack([hops, hops + 1]),
-    )
+    """Return hops of a path as lines, beginning at place ``first``; see `order_path`."""
+    return order_path(field, f"cluster {path.cluster}", path.points, first)
 
 
 def point_overlay(field: ClusterField, path: ReadingPath, at: int) -> GraphOverlay:
     """Return the pixel that is read at a place of a path, as a point."""
-    return GraphOverlay(
-        f"Now read in cluster {path.cluster}",
-        field.scene_id,
-        field.provenance,
-        id=f"{field.id}-now",
-        nodes=_scene_pixels(field, path.points[at : at + 1]),
-        edges=np.empty((0, 2), np.int64),
-    )
-
-
-def _scene_pixels(field: ClusterField, points: NDArray[Any]) -> NDArray[np.float64]:
-    place = field.placement
-    steps = np.array([place.row_step, place.col_step])
-    return np.asarray(points * steps + np.array([place.row, place.col]), np.float64)
+    return order_point(field, f"cluster {path.cluster}", path.points, at)

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.overlays import GraphOverlay, MatrixEntry, MatrixField, ScoreMap
+from backends.reading_lines import order_path, order_point
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
-
-HOPS = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,29 +113,13 @@ def order_map(field: MatrixField, site: tuple[int, str], found: EntryList) -> Sc
 
 
 def path_overlay(field: MatrixField, found: EntryList, first: int = 0) -> GraphOverlay:
-    """Return up to `HOPS` hops of a list, beginning at place ``first``, as lines."""
-    nodes = _scene_pixels(field, found.points[first : first + HOPS + 1])
-    hops = np.arange(max(0, len(nodes) - 1))
-    return GraphOverlay(
-        f"Path of {_named(field, found)}",
-        field.scene_id,
-        field.provenance,
-        id=f"{field.id}-path",
-        nodes=nodes,
-        edges=np.column_stack([hops, hops + 1]),
-    )
+    """Return hops of a list as lines, beginning at place ``first``; see `order_path`."""
+    return order_path(field, _named(field, found), found.points, first)
 
 
 def point_overlay(field: MatrixField, found: EntryList, at: int) -> GraphOverlay:
     """Return the pixel that is read at a place of a list, as a point."""
-    return GraphOverlay(
-        f"Now read in {_named(field, found)}",
-        field.scene_id,
-        field.provenance,
-        id=f"{field.id}-now",
-        nodes=_scene_pixels(field, found.points[at : at + 1]),
-        edges=np.empty((0, 2), np.int64),
-    )
+    return order_point(field, _named(field, found), found.points, at)
 
 
 def _top(pixels: int, share: float) -> int:
@@ -145,9 +128,3 @@ def _top(pixels: int, share: float) -> int:
 
 def _named(field: MatrixField, found: EntryList) -> str:
     return f"{field.group_names[found.source]} → {field.group_names[found.target]}"
-
-
-def _scene_pixels(field: MatrixField, points: NDArray[np.int64]) -> NDArray[np.float64]:
-    place = field.placement
-    steps = np.array([place.row_step, place.col_step])
-    return np.asarray(points * steps + np.array([place.row, place.col]), np.float64)

@@ -7,15 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from PyQt6 import sip
-from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import (
     QFileDialog,
-    QGridLayout,
     QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -34,7 +29,7 @@ from widgets.clusters.order_page import OrderPage
 from widgets.clusters.pixel_page import PixelPage
 from widgets.clusters.spectra_page import SpectraPage
 from widgets.clusters.training_page import MODEL, TrainingPage
-from widgets.matrices.desk import Page, narrow_box
+from widgets.pages import Page, PageTabs, narrow_box, scrolled_column
 from widgets.theme import GRID, wrapped
 
 _TIPS = {
@@ -86,18 +81,7 @@ class ClustersDock(QWidget):
     # -- layout --------------------------------------------------------------------------
 
     def _build(self) -> None:
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        outer.addWidget(area)
-        inside = QWidget()
-        area.setWidget(inside)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
-        column.setSpacing(GRID)
+        column = scrolled_column(self)
         self.empty = wrapped(_EMPTY)
         column.addWidget(self.empty)
         self.content = QWidget()
@@ -125,21 +109,8 @@ class ClustersDock(QWidget):
             "Training": self.training,
             "Compare": self.compare,
         }
-        tabs = QGridLayout()
-        tabs.setSpacing(2)
-        self.tabs: dict[str, QToolButton] = {}
-        for number, name in enumerate(self.pages):
-            tab = QToolButton()
-            tab.setText(name)
-            tab.setToolTip(_TIPS[name])
-            tab.setCheckable(True)
-            tab.setAutoExclusive(True)
-            tab.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-            tab.setMinimumWidth(1)
-            tab.setStyleSheet("QToolButton:checked { background: palette(highlight); }")
-            tab.clicked.connect(partial(self.show_page, name))
-            tabs.addWidget(tab, number // 4, number % 4)
-            self.tabs[name] = tab
+        tabs = PageTabs(self.pages, _TIPS, self.show_page)
+        self.tabs = tabs.buttons
         body.addLayout(tabs)
         self.block_box = narrow_box("Which block of the network")
         self.block_box.currentIndexChanged.connect(self._on_block)

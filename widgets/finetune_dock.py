@@ -7,14 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QFileDialog,
     QFormLayout,
-    QFrame,
     QHBoxLayout,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +27,7 @@ from backends.learning.training_checkpoint import checkpoint_words
 from backends.learning.training_plan import ImageCurve
 from backends.workspace import Workspace
 from widgets.background import listen
+from widgets.pages import scrolled_column
 from widgets.teaching.choices import (
     NETWORKS,
     FoldedSettings,
@@ -74,18 +72,7 @@ class FinetuneDock(QWidget):
     # -- layout --------------------------------------------------------------------------
 
     def _build(self) -> None:
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer.addWidget(area)
-        inside = QWidget()
-        area.setWidget(inside)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
-        column.setSpacing(GRID)
+        column = scrolled_column(self)
         self.empty = EmptyState(
             "Teach a network to tell images apart: choose a folder with one folder of images a "
             "class.",

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
-    QGridLayout,
-    QScrollArea,
-    QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -22,7 +15,7 @@ from widgets.matrices.check_page import CheckPage
 from widgets.matrices.classes_page import ClassesPage
 from widgets.matrices.compare_page import ComparePage
 from widgets.matrices.depth_page import DepthPage
-from widgets.matrices.desk import Desk, Page, SubjectBox, narrow_box, site_title
+from widgets.matrices.desk import Desk, SubjectBox, site_title
 from widgets.matrices.groups_page import GroupsPage
 from widgets.matrices.lists_page import ListsPage
 from widgets.matrices.maps_page import SCALES, MapsPage
@@ -30,6 +23,7 @@ from widgets.matrices.pairs_page import PairsPage
 from widgets.matrices.pixel_page import PixelPage
 from widgets.matrices.streams_page import StreamsPage
 from widgets.matrices.training_page import TrainingPage
+from widgets.pages import Page, PageTabs, narrow_box, scrolled_column
 from widgets.theme import GRID, wrapped
 
 _TIPS = {
@@ -72,18 +66,7 @@ class MatricesDock(QWidget):
     # -- layout --------------------------------------------------------------------------
 
     def _build(self) -> None:
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        outer.addWidget(area)
-        inside = QWidget()
-        area.setWidget(inside)
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(GRID, GRID, GRID, GRID)
-        column.setSpacing(GRID)
+        column = scrolled_column(self)
         self.empty = wrapped(
             "No matrices yet. Classify the scene with es_mhc (Classify tab): the map comes "
             "with the matrices that made it."
@@ -121,21 +104,8 @@ class MatricesDock(QWidget):
             "Check": self.check,
             "Groups": self.groups,
         }
-        tabs = QGridLayout()
-        tabs.setSpacing(2)
-        self.tabs: dict[str, QToolButton] = {}
-        for number, name in enumerate(self.pages):
-            tab = QToolButton()
-            tab.setText(name)
-            tab.setToolTip(_TIPS[name])
-            tab.setCheckable(True)
-            tab.setAutoExclusive(True)
-            tab.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-            tab.setMinimumWidth(1)
-            tab.setStyleSheet("QToolButton:checked { background: palette(highlight); }")
-            tab.clicked.connect(partial(self.show_page, name))
-            tabs.addWidget(tab, number // 4, number % 4)
-            self.tabs[name] = tab
+        tabs = PageTabs(self.pages, _TIPS, self.show_page)
+        self.tabs = tabs.buttons
         body.addLayout(tabs)
         for box in (self.site_box, self.subject_box, self.scale_box):
             body.addWidget(box)

@@ -10,7 +10,7 @@ from widgets.clusters.desk import Desk, title
 from widgets.clusters.drawings import SizeBars
 from widgets.clusters.maps_page import borders_button
 from widgets.clusters.tables import ClusterClasses
-from widgets.matrices.desk import Page
+from widgets.pages import Page
 from widgets.theme import wrapped
 
 _EDGES_TIP = (

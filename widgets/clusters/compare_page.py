@@ -13,7 +13,7 @@ from backends.overlays import ClusterField
 from widgets.background import listen
 from widgets.clusters.desk import Desk, escape, run_title
 from widgets.clusters.tables import MatchedClusters
-from widgets.matrices.desk import Page, narrow_box
+from widgets.pages import Page, narrow_box
 from widgets.theme import wrapped
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,12 @@ from PyQt6.QtCore import QObject, pyqtSignal
 
 from backends.cluster_analysis import ClusterTable, Coverage, cluster_table
 from backends.cluster_maps import MAPS, block_map, cluster_names
-from backends.jobs import Job, Progress
+from backends.jobs import Progress
 from backends.matrix_analysis import on_grid
 from backends.overlays import ClusterBlock, ClusterField, Overlay
 from backends.palette import class_colors
-from backends.scene import Scene
 from backends.workspace import Workspace
+from widgets.pages import PageDesk
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,19 +28,18 @@ class Figures:
     coverage: Coverage
 
 
-class Desk(QObject):
-    """The state the pages speak of."""
+class Desk(PageDesk):
+    """The state the pages speak of; it changes with the field and with the block."""
 
-    changed = pyqtSignal()  # another field or block
+    topic = "clusters"
+    field: ClusterField | None
     figured = pyqtSignal()  # its figures are there
     chosen = pyqtSignal()  # another cluster or sequence
     pointed = pyqtSignal()  # another pixel, under the mouse or clicked
     trained = pyqtSignal()  # a training that runs has said something
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
-        super().__init__(parent)
-        self.workspace = workspace
-        self.field: ClusterField | None = None
+        super().__init__(workspace, parent)
         self.number = 1
         self.cluster: int | None = None
         self.sequence = 0
@@ -57,11 +56,6 @@ class Desk(QObject):
         """The block shown."""
         assert self.field is not None
         return self.field.blocks[min(self.number, len(self.field.blocks)) - 1]
-
-    @property
-    def scene(self) -> Scene | None:
-        """The scene of the field."""
-        return None if self.field is None else self.workspace.scenes.get(self.field.scene_id)
 
     @property
     def labels(self) -> NDArray[Any] | None:
@@ -180,25 +174,6 @@ class Desk(QObject):
         """Lay a map over the image and let it be the active one."""
         self.workspace.add_overlay(overlay)
         self.workspace.activate_overlay(overlay.id)
-
-    def submit(
-        self,
-        title: str,
-        topic: str,
-        run: Callable[[Progress], Any],
-        show: Callable[[Any], None],
-        quiet: bool = True,
-    ) -> Any:
-        """Run a job for the field; its answer is dropped when another field came meanwhile."""
-        field = self.field
-        assert field is not None
-
-        def answer(result: Any) -> None:
-            if self.field is field:
-                show(result)
-
-        job = Job(title, run, scene_id=field.scene_id, topic=f"clusters {topic}", quiet=quiet)
-        return self.workspace.submit(job, on_result=answer)
 
 
 def run_title(field: ClusterField, runs: Sequence[ClusterField]) -> str:

@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QGridLayout, QSlider
 from backends.cluster_maps import MAPS, has_map
 from widgets.clusters.desk import Desk, escape, title
 from widgets.clusters.maps_page import map_buttons
-from widgets.matrices.desk import Page
+from widgets.pages import Page
 from widgets.theme import wrapped
 
 _HERE = ("kept", "score", "attention", "typical")

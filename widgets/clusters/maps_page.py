@@ -11,7 +11,7 @@ from backends.jobs import Progress
 from backends.overlays import ClusterBlock, ClusterField, Overlay
 from widgets.clusters.desk import Desk, title
 from widgets.clusters.drawings import FusionBar
-from widgets.matrices.desk import Page
+from widgets.pages import Page
 from widgets.theme import wrapped
 
 TIPS = {

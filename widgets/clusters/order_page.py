@@ -5,12 +5,13 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QSlider
 
-from backends.cluster_analysis import HOPS, ReadingPath, reading_path
+from backends.cluster_analysis import ReadingPath, reading_path
 from backends.cluster_maps import path_overlay, point_overlay
 from backends.jobs import Progress
+from backends.reading_lines import HOPS
 from widgets.clusters.desk import Desk
 from widgets.clusters.maps_page import map_buttons
-from widgets.matrices.desk import Page
+from widgets.pages import Page
 from widgets.pulse import Pulse
 from widgets.theme import wrapped
 

@@ -7,7 +7,7 @@ import numpy as np
 from backends.overlays import ClusterBlock
 from widgets.clusters.desk import Desk
 from widgets.clusters.drawings import MembershipBars
-from widgets.matrices.desk import Page
+from widgets.pages import Page
 from widgets.theme import wrapped
 
 HINT = "Point at a pixel of the image to read its cluster; click to follow it."

@@ -8,7 +8,7 @@ from backends.cluster_analysis import ClusterSpectra, cluster_spectra
 from backends.jobs import Progress
 from backends.overlays import ClusterField
 from widgets.clusters.desk import Desk
-from widgets.matrices.desk import Page
+from widgets.pages import Page
 from widgets.spectrum_plot import Curve, SpectrumPlot
 from widgets.theme import wrapped
 

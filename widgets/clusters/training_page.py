@@ -10,9 +10,9 @@ from PyQt6.QtWidgets import QFormLayout, QPushButton, QSpinBox
 
 from backends.palette import key_color
 from widgets.clusters.desk import Desk, title
-from widgets.matrices.desk import Page, narrow_box
-from widgets.matrices.drawings import SmallPlot
+from widgets.pages import Page, narrow_box
 from widgets.pulse import Pulse
+from widgets.small_plot import SmallPlot
 from widgets.theme import text_color, wrapped
 
 MODEL = "css_mamba"

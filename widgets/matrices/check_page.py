@@ -12,7 +12,8 @@ from backends.jobs import Progress
 from backends.matrix_lists import lists_are_clusters
 from backends.overlays import MatrixField
 from widgets.background import listen
-from widgets.matrices.desk import NO_LABELS, Desk, Page, narrow_box, site_title
+from widgets.matrices.desk import NO_LABELS, Desk, site_title
+from widgets.pages import Page, narrow_box
 from widgets.theme import wrapped
 
 _WHAT = {"mix": "Mixing", "order": "Order of the lists", "both": "Mixing and order"}

@@ -10,9 +10,11 @@ import pyqtgraph as pg
 from backends.jobs import Progress
 from backends.matrix_analysis import class_matrices, class_ranking
 from widgets.background import listen
-from widgets.matrices.desk import NO_LABELS, Desk, Page, narrow_box
-from widgets.matrices.drawings import LESS, MORE, SmallPlot
+from widgets.matrices.arrows import LESS, MORE
+from widgets.matrices.desk import NO_LABELS, Desk
 from widgets.matrix_view import MatrixTable
+from widgets.pages import Page, narrow_box
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 

@@ -16,8 +16,9 @@ from backends.matrix_history import structure_curve
 from backends.overlays import MatrixField
 from backends.palette import key_color
 from widgets.background import listen
-from widgets.matrices.desk import NO_LABELS, Desk, Page, narrow_box
-from widgets.matrices.drawings import SmallPlot
+from widgets.matrices.desk import NO_LABELS, Desk
+from widgets.pages import Page, narrow_box
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 _SCALES = {"share": "Spread as share of its end", "absolute": "Spread as it is"}

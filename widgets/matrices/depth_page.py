@@ -12,9 +12,10 @@ from PyQt6.QtWidgets import QPushButton
 from backends.matrix_analysis import DepthView, depth_of, retention_map
 from backends.overlays import ScoreMap
 from backends.palette import key_color
-from widgets.matrices.desk import Desk, Page, site_title
-from widgets.matrices.drawings import SmallPlot
+from widgets.matrices.desk import Desk, site_title
 from widgets.matrix_view import MatrixTable
+from widgets.pages import Page
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 # Below this a plot from 0 to 1 shows nothing but a line at its foot.

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal
-from PyQt6.QtGui import QShowEvent
-from PyQt6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QComboBox
 
-from backends.jobs import Job, Progress
 from backends.matrix_analysis import on_grid
 from backends.matrix_lists import lists_are_clusters
 from backends.overlays import MatrixEntry, MatrixField
-from backends.scene import Scene
 from backends.workspace import LabelSheet, Workspace
-from widgets.theme import GRID
+from widgets.pages import PageDesk, make_narrow
 
 SITES = {"mixer": "mixer", "ffn": "feed-forward"}
 NO_LABELS = "No labels on this scene: open a label file or paint some (Classify tab)."
@@ -51,17 +47,16 @@ class Subject:
         return self.mask is not None and not self.mask.any()
 
 
-class Desk(QObject):
+class Desk(PageDesk):
     """The state the pages speak of."""
 
-    changed = pyqtSignal()
+    topic = "matrices"
+    field: MatrixField | None
     checked = pyqtSignal()
     subject_changed = pyqtSignal()
 
     def __init__(self, workspace: Workspace, parent: QObject) -> None:
-        super().__init__(parent)
-        self.workspace = workspace
-        self.field: MatrixField | None = None
+        super().__init__(workspace, parent)
         self.site: tuple[int, str] = (0, "")
         self.scale = "stretch"
         self.clicked: tuple[int, int] | None = None  # in the scene
@@ -74,11 +69,6 @@ class Desk(QObject):
     def entry(self) -> MatrixEntry | None:
         """The matrices of the site shown."""
         return None if self.field is None else self.field.entry(*self.site)
-
-    @property
-    def scene(self) -> Scene | None:
-        """The scene of the field."""
-        return None if self.field is None else self.workspace.scenes.get(self.field.scene_id)
 
     @property
     def labels(self) -> LabelSheet | None:
@@ -165,61 +155,13 @@ class Desk(QObject):
             self.findings[self.field.id] = sentence
             self.checked.emit()
 
-    def submit(
-        self,
-        title: str,
-        topic: str,
-        run: Callable[[Progress], Any],
-        show: Callable[[Any], None],
-        quiet: bool = True,
-        partial: Callable[[Any], None] | None = None,
-    ) -> Any:
-        """Run a job for the field; its answer is dropped when another field came meanwhile."""
-        field = self.field
-        assert field is not None
-
-        def answer(result: Any) -> None:
-            if self.field is field:
-                show(result)
-
-        job = Job(title, run, scene_id=field.scene_id, topic=f"matrices {topic}", quiet=quiet)
-        return self.workspace.submit(job, on_result=answer, on_partial=partial)
-
-
-class Page(QWidget):
-    """One page; it computes when it is seen and something changed."""
-
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self.desk = desk
-        self._stale = True
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(0, 0, 0, 0)
-        self.column.setSpacing(GRID)
-        desk.changed.connect(self.refresh)
-
-    def refresh(self, *_: object) -> None:
-        """Draw anew, now or when the page is seen."""
-        self._stale = True
-        if self.isVisible() and self.desk.field is not None:
-            self._stale = False
-            self.draw()
-
-    def draw(self) -> None:
-        """Show the state of the desk."""
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        super().showEvent(event)
-        if self._stale:
-            self.refresh()
-
 
 class SubjectBox(QComboBox):
     """Whose matrices: the clicked pixel's, the scene's, those of a class or a region."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
-        _make_narrow(self, "Whose matrices: click a pixel, or choose a class or a region")
+        make_narrow(self, "Whose matrices: click a pixel, or choose a class or a region")
         self._desk = desk
         self.currentIndexChanged.connect(self._on_choice)
         desk.changed.connect(self.fill)
@@ -246,17 +188,3 @@ class SubjectBox(QComboBox):
 
     def _on_choice(self, *_: object) -> None:
         self._desk.choose(*self.currentData())
-
-
-def narrow_box(tip: str) -> QComboBox:
-    """Return a list that fits a narrow dock."""
-    box = QComboBox()
-    _make_narrow(box, tip)
-    return box
-
-
-def _make_narrow(box: QComboBox, tip: str) -> None:
-    box.setToolTip(tip)
-    box.setAccessibleName(tip)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)

@@ -15,8 +15,9 @@ from backends.jobs import Progress
 from backends.overlays import Provenance, ScoreMap
 from backends.palette import key_color
 from backends.scene import Scene
-from widgets.matrices.desk import Desk, Page, narrow_box
-from widgets.matrices.drawings import SmallPlot
+from widgets.matrices.desk import Desk
+from widgets.pages import Page, narrow_box
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 MODEL = "es_mhc"

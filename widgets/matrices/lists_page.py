@@ -10,7 +10,6 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QPushButton, QSlider
 
 from backends.matrix_lists import (
-    HOPS,
     EntryList,
     coverage_map,
     entry_list,
@@ -22,9 +21,11 @@ from backends.matrix_lists import (
 )
 from backends.overlays import ScoreMap
 from backends.palette import key_color
-from widgets.matrices.desk import Desk, Page, narrow_box
-from widgets.matrices.drawings import SmallPlot
+from backends.reading_lines import HOPS
+from widgets.matrices.desk import Desk
+from widgets.pages import Page, narrow_box
 from widgets.pulse import Pulse
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 _BEATS = 120  # a path plays in half a minute

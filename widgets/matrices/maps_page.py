@@ -11,8 +11,9 @@ from backends.matrix_lists import lists_are_clusters
 from backends.matrix_maps import GridPicture, grid_picture
 from backends.overlays import MatrixField
 from widgets.background import listen
-from widgets.matrices.desk import Desk, Page
+from widgets.matrices.desk import Desk
 from widgets.matrix_view import MatrixGrid
+from widgets.pages import Page
 from widgets.theme import wrapped
 
 SCALES = {

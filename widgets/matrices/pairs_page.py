@@ -10,8 +10,9 @@ from PyQt6.QtCore import Qt
 
 from backends.matrix_analysis import Asymmetry, asymmetry
 from backends.palette import key_color
-from widgets.matrices.desk import Desk, Page, narrow_box
-from widgets.matrices.drawings import SmallPlot
+from widgets.matrices.desk import Desk
+from widgets.pages import Page, narrow_box
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 

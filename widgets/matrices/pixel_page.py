@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from backends.jobs import Progress
 from backends.matrix_analysis import mean_matrix
-from widgets.matrices.desk import Desk, Page
-from widgets.matrices.drawings import Arrows
+from widgets.matrices.arrows import Arrows
+from widgets.matrices.desk import Desk
 from widgets.matrix_view import MatrixTable
+from widgets.pages import Page
 from widgets.theme import wrapped
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from backends.jobs import Progress
 from backends.matrix_maps import StreamPicture, stream_map, stream_picture
-from widgets.matrices.desk import Desk, Page, narrow_box
+from widgets.matrices.desk import Desk
 from widgets.matrices.stream_strip import StreamStrip
+from widgets.pages import Page, narrow_box
 from widgets.theme import wrapped
 
 _TITLES = {"read": "What feeds the site", "write": "Who receives its answer"}

@@ -8,8 +8,9 @@ import pyqtgraph as pg
 
 from backends.matrix_history import structure_curve
 from backends.palette import key_color
-from widgets.matrices.desk import Desk, Page, site_title
-from widgets.matrices.drawings import SmallPlot
+from widgets.matrices.desk import Desk, site_title
+from widgets.pages import Page
+from widgets.small_plot import SmallPlot
 from widgets.theme import wrapped
 
 

@@ -1,4 +1,4 @@
-"""Small drawings of the matrices dock: arrows between groups, a plot that fits it."""
+"""A drawing of the matrices dock: arrows between groups."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QShowEvent
+from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen
 from PyQt6.QtWidgets import QWidget
 
 from widgets.theme import text_color
@@ -86,31 +85,3 @@ class Arrows(QWidget):
         head.lineTo(end - side * (3 + width / 2))
         head.closeSubpath()
         painter.fillPath(head, color)
-
-
-class SmallPlot(pg.PlotWidget):  # type: ignore[misc]
-    """A plot for a narrow dock, in the window's colours."""
-
-    def __init__(self, bottom: str, left: str, height: int = 190) -> None:
-        super().__init__()
-        self.setFixedHeight(height)
-        self.setBackground(None)
-        self.plot_item = self.getPlotItem()
-        self.plot_item.setMenuEnabled(False)
-        self.plot_item.hideButtons()
-        self.plot_item.setLabel("bottom", bottom)
-        self.plot_item.setLabel("left", left or None)
-        # The labels of axes would else lose the feet of their letters.
-        self.plot_item.layout.setContentsMargins(1, 1, 1, 6)
-        self.plot_item.showGrid(x=True, y=True, alpha=0.12)
-        for name in ("left", "bottom"):
-            self.plot_item.getAxis(name).enableAutoSIPrefix(False)
-        self.setMouseEnabled(False, False)
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        super().showEvent(event)
-        text = text_color(self)
-        for name in ("left", "bottom"):
-            axis = self.plot_item.getAxis(name)
-            axis.setPen(pg.mkPen(text))
-            axis.setTextPen(text)
