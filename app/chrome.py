@@ -74,15 +74,27 @@ class KeyGuard(QObject):
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        application = QApplication.instance()
-        if application is not None:
-            application.installEventFilter(self)
+        self._application = QApplication.instance()
+        if isinstance(self._application, QApplication):
+            self._application.focusChanged.connect(self._follow)
+            self._follow(None, self._application.focusWidget())
 
     def stop(self) -> None:
         """Look at no more keys."""
-        application = QApplication.instance()
-        if application is not None:
-            application.removeEventFilter(self)
+        if isinstance(self._application, QApplication):
+            self._application.focusChanged.disconnect(self._follow)
+            self._follow(self._application.focusWidget(), None)
+
+    def _follow(self, before: QWidget | None, now: QWidget | None) -> None:
+        """Look at the widget with the keyboard only.
+
+        Looking at all of them would call Python for every event of every widget, and each
+        call waits for a training that runs.
+        """
+        if before is not None:
+            before.removeEventFilter(self)
+        if isinstance(now, self._KINDS):
+            now.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Claim the key for the widget that has the focus."""
@@ -91,7 +103,6 @@ class KeyGuard(QObject):
             and event.type() == QEvent.Type.ShortcutOverride
             and isinstance(event, QKeyEvent)
             and event.key() == Qt.Key.Key_Space
-            and isinstance(watched, self._KINDS)
         ):
             event.accept()
             return True

@@ -10,9 +10,11 @@ import weakref
 from collections.abc import Callable
 
 from PyQt6 import sip
-from PyQt6.QtCore import QCoreApplication, QObject, QTimer
+from PyQt6.QtCore import QCoreApplication, QEvent, QObject, QTimer
 
 BEAT_MS = 250
+# Curves are painted by Python, beside a training that wants it too: every 1.5 s is enough.
+SLOW = 6
 
 
 class Pulse(QObject):
@@ -24,17 +26,21 @@ class Pulse(QObject):
         The widget it belongs to and ends with.
     callback : bound method
         Called on the window's thread.
+    every : int
+        Called with the first beat, then with each of this many; all that share a number are
+        called, and so painted, together.
     """
 
-    def __init__(self, owner: QObject, callback: Callable[[], None]) -> None:
+    def __init__(self, owner: QObject, callback: Callable[[], None], every: int = 1) -> None:
         super().__init__(owner)
         self._callback = weakref.WeakMethod(callback)
-        self._on = False
+        self._every = every
+        self._on = self._fresh = False
 
     def start(self) -> None:
         """Call back from now on; twice is fine."""
         if not self._on:
-            self._on = True
+            self._on = self._fresh = True
             _clock().add(self)
 
     def stop(self) -> None:
@@ -45,10 +51,11 @@ class Pulse(QObject):
         """Tell whether it calls back."""
         return self._on
 
-    def beat(self) -> None:
-        """Call back once."""
+    def beat(self, number: int = 0) -> None:
+        """Call back once, if it is its turn."""
         callback = self._callback()
-        if self._on and callback is not None:
+        if self._on and callback is not None and (self._fresh or number % self._every == 0):
+            self._fresh = False
             callback()
 
 
@@ -58,6 +65,7 @@ class _Clock(QTimer):
     def __init__(self, parent: QObject | None) -> None:
         super().__init__(parent)
         self._pulses: list[weakref.ref[Pulse]] = []
+        self._count = 0
         self.setInterval(BEAT_MS)
         self.timeout.connect(self._on_beat)
 
@@ -68,10 +76,13 @@ class _Clock(QTimer):
             self.start()
 
     def _on_beat(self) -> None:
+        self._count += 1
         alive = [p for p in (ref() for ref in self._pulses) if p is not None]
         alive = [p for p in alive if not sip.isdeleted(p) and p.isActive()]
         for pulse in alive:
-            pulse.beat()
+            pulse.beat(self._count)
+        # New texts ask for a layout; done now, it is painted with them and not after them.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
         self._pulses = [weakref.ref(p) for p in alive if p.isActive()]
         if not self._pulses:
             self.stop()

@@ -11,7 +11,7 @@ from widgets.eliding import ElidedLabel
 from widgets.icons import IconButton
 from widgets.jobs_dock import clock
 from widgets.pause_button import PauseButton, pause_word
-from widgets.pulse import Pulse
+from widgets.pulse import SLOW, Pulse
 from widgets.theme import GRID
 
 
@@ -38,7 +38,7 @@ class RunningRow(QWidget):
         row.addWidget(self.words, 1)
         for button in (self.keep_button, self.pause_button, self.cancel_button):
             row.addWidget(button)
-        self._pulse = Pulse(self, self.refresh)
+        self._pulse = Pulse(self, self.refresh, SLOW)
         self.hide()
 
     def follow(self, handle: JobHandle[Any] | None) -> None:

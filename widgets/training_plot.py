@@ -9,7 +9,7 @@ from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.palette import key_color
-from widgets.pulse import Pulse
+from widgets.pulse import SLOW, Pulse
 from widgets.theme import text_color, wrapped
 
 # Both plots leave the same room at the sides, so that their steps lie one above the other.
@@ -58,7 +58,8 @@ class TrainingPlot(QWidget):
         below.getViewBox().sigResized.connect(self._follow)
         self._waiting: Any = None
         self._ranges: tuple[float, ...] = ()
-        self._pulse = Pulse(self, self._draw)
+        self._pulse = Pulse(self, self._draw, SLOW)
+        self._validated = 0
         self.hide()
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -79,7 +80,7 @@ class TrainingPlot(QWidget):
 
     def clear(self) -> None:
         """Forget the last training."""
-        self._waiting = None
+        self._waiting, self._validated = None, 0
         for curve in (self.train, self.val, self.average, self.loss, self.rate):
             curve.setData([], [])
         self.line.setText("")
@@ -97,8 +98,10 @@ class TrainingPlot(QWidget):
             return
         step, val_step = list(curve.step), list(curve.val_step)
         self.train.setData(step, [100 * a for a in curve.train_accuracy])
-        self.val.setData(val_step, [100 * a for a in curve.val_accuracy])
-        self.average.setData(val_step, [100 * a for a in curve.val_average])
+        if len(val_step) != self._validated:
+            self._validated = len(val_step)
+            self.val.setData(val_step, [100 * a for a in curve.val_accuracy])
+            self.average.setData(val_step, [100 * a for a in curve.val_average])
         self.loss.setData(step, list(curve.loss))
         self.rate.setData(step, list(curve.rate))
         self._scale(curve)

@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.learning.training_plan import ImageCurve
 from backends.palette import key_color
-from widgets.pulse import Pulse
+from widgets.pulse import SLOW, Pulse
 from widgets.theme import text_color, wrapped
 
 
@@ -46,7 +46,7 @@ class ImageTrainingPlot(QWidget):
         )  # fmt: skip
         self._waiting: ImageCurve | None = None
         self._range = 0
-        self._pulse = Pulse(self, self._draw)
+        self._pulse = Pulse(self, self._draw, SLOW)
         self.hide()
 
     def _curve(self, color: int) -> Any:
