@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ class BandTable:
     axis : str
         What a step from band to band means: ``"spectral"``, ``"channel"``
         (colours, stains), ``"slice"`` or ``"time"``.
+    repeated : tuple of str
+        Names that the file gives to more than one band; all but the first are numbered here.
     """
 
     names: tuple[str, ...]
@@ -43,6 +46,7 @@ class BandTable:
     good: tuple[bool, ...] = ()
     note: str = ""
     axis: str = "channel"
+    repeated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -79,6 +83,7 @@ class BandTable:
                 ]
             else:
                 names = [f"Band {i + 1}" for i in range(count)]
+        counts = Counter(names)
         return cls(
             names=_unique(names),
             wavelength_nm=nm,
@@ -86,6 +91,7 @@ class BandTable:
             good=() if good is None else tuple(bool(v) for v in good),
             note=note,
             axis=axis or ("spectral" if nm is not None else "channel"),
+            repeated=tuple(name for name, times in counts.items() if times > 1),
         )
 
     def __len__(self) -> int:

@@ -205,4 +205,8 @@ def _noted(scene: Scene) -> Scene:
                 "The wavelengths do not rise from band to band; spectra are drawn in their order."
             )
             scene.with_info(notes=(*scene.info.notes, note))
+    if some := scene.bands.repeated:
+        named = ", ".join(some[:3]) + (", …" if len(some) > 3 else "")
+        note = f"Several bands are called the same ({named}); the later ones are numbered."
+        scene.with_info(notes=(*scene.info.notes, note))
     return scene

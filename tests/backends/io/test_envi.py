@@ -244,6 +244,13 @@ def test_wavelengths_that_step_back_and_odd_lists(tmp_path: Path) -> None:
         assert any("do not rise from band to band" in note for note in scene.info.notes)
 
 
+def test_bands_of_one_name_are_told_apart_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path, np.ones((2, 2, 4), np.int16), **{"band names": "{a, b, a, a}"})
+    with open_scene(path) as scene:
+        assert scene.bands.names == ("a", "b", "a #2", "a #3")
+        assert any("called the same (a);" in note for note in scene.info.notes)
+
+
 def test_header_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "x.hdr"
     path.write_text(write_header({"description": "a {b} c", "lines": 3, "wavelength": [1.5, 2.0]}))
