@@ -46,6 +46,7 @@ class OverlayLayers:
     def __init__(self, workspace: Workspace, stage: Stage, board: LayerBoard) -> None:
         self.workspace, self.stage, self.board = workspace, stage, board
         self._layers: dict[str, list[Any]] = {}
+        self._blinked: set[str] = set()
         self._following = False
         workspace.overlay_added.connect(self._on_added)
         workspace.overlay_replaced.connect(self._on_replaced)
@@ -64,6 +65,8 @@ class OverlayLayers:
     def blink(self, scene_id: str) -> bool:
         """Switch between the active overlay and the next one below, or the bare picture.
 
+        What comes hidden, as the margins of a map, takes part once the user has shown it.
+
         Returns
         -------
         bool
@@ -75,12 +78,17 @@ class OverlayLayers:
         ids = [row.id for row in rows]
         active = self.board.active(scene_id)
         at = ids.index(active) if active in ids else 0
-        other = rows[at + 1] if at + 1 < len(rows) else None
+        other = next((row for row in rows[at + 1 :] if self._blinks(row)), None)
         show = not rows[at].visible
         self.board.change(scene_id, rows[at].id, visible=show)
         if other is not None:
+            self._blinked.add(other.id)
             self.board.change(scene_id, other.id, visible=not show)
         return True
+
+    def _blinks(self, row: Row) -> bool:
+        overlay = self.workspace.overlays.get(row.id)
+        return row.visible or row.id in self._blinked or overlay is None or overlay.shown
 
     # -- the workspace changed -----------------------------------------------------------
 

@@ -13,6 +13,7 @@ from widgets.tables import fit_table, fixed_cell, plain_table
 from widgets.theme import GRID, wrapped
 
 NOT_YET = "–"
+_DEVICES = {"cpu": "the processor", "cuda": "the graphics card", "mps": "the graphics chip"}
 
 
 class ResultPanel(QWidget):
@@ -67,7 +68,10 @@ class ResultPanel(QWidget):
         """Show a `ClassifyResult`."""
         values = result.to_dict()
         seconds = values["predict_seconds"] + (values.get("train_seconds") or 0)
-        lines = [f"Made in {seconds:.1f} s on {values['device']}.", *values.get("notes", ())]
+        lines = [
+            f"Made in {seconds:.1f} s on {_DEVICES.get(values['device'], values['device'])}.",
+            *values.get("notes", ()),
+        ]
         self.line.setText(_escape("\n".join(lines)).replace("\n", "<br>"))
         metrics = values.get("metrics")
         self.save_button.setVisible(result.was_trained)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtGui import QPainter, QPaintEvent
+from PyQt6.QtCore import QEvent, QSize, Qt
+from PyQt6.QtGui import QHelpEvent, QPainter, QPaintEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QLabel,
@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import (
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
+    QToolTip,
     QWidget,
 )
 
@@ -51,12 +52,31 @@ class ElidedLabel(QLabel):
 
 
 class ElidedBox(QComboBox):
-    """A combo box that may be narrower than its entries."""
+    """A combo box that may be narrower than its entries; its tooltip ends with the whole text.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    mode : Qt.TextElideMode
+        Where the ellipsis goes.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        mode: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
         super().__init__(parent)
+        self._mode = mode
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
+
+    def event(self, event: QEvent | None) -> bool:
+        """Say the whole text where the mouse rests."""
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            said = [part for part in (self.toolTip(), self.currentText()) if part]
+            QToolTip.showText(event.globalPos(), "\n".join(said), self)
+            return True
+        return super().event(event)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw the frame as the style does and the text with an ellipsis."""
@@ -72,7 +92,7 @@ class ElidedBox(QComboBox):
             self,
         )
         option.currentText = self.fontMetrics().elidedText(
-            option.currentText, Qt.TextElideMode.ElideMiddle, max(16, field.width() - 4)
+            option.currentText, self._mode, max(16, field.width() - 4)
         )
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)

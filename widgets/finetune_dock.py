@@ -27,13 +27,12 @@ from backends.learning.training_checkpoint import checkpoint_words
 from backends.learning.training_plan import ImageCurve
 from backends.workspace import Workspace
 from widgets.background import listen
-from widgets.pages import scrolled_column
+from widgets.pages import narrow_box, scrolled_column
 from widgets.teaching.choices import (
     NETWORKS,
     FoldedSettings,
     GroupChoice,
     StartChoice,
-    narrow,
     sentence,
 )
 from widgets.teaching.curves import ImageTrainingPlot
@@ -117,7 +116,7 @@ class FinetuneDock(QWidget):
         self.groups = GroupChoice()
         self.groups.changed.connect(self._look)
         form.addRow("Together", self.groups)
-        self.model_box = narrow()
+        self.model_box = narrow_box()
         for model, title in NETWORKS:
             self.model_box.addItem(title, model)
         self.model_box.currentIndexChanged.connect(self._refresh)

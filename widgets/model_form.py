@@ -7,7 +7,6 @@ from typing import Any
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QFormLayout,
     QHBoxLayout,
     QPushButton,
@@ -21,6 +20,7 @@ from backends.hyperspectral.estimate import in_words, is_quick
 from backends.registry import ModelCard, cards
 from backends.scene import Scene
 from backends.workspace import Workspace
+from widgets.pages import narrow_box
 from widgets.theme import GRID, wrapped
 
 PROTOCOLS = {
@@ -94,12 +94,8 @@ class ModelForm(QWidget):
         form = QFormLayout()
         form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self.model_box, self.protocol_box, self.seed_box = QComboBox(), QComboBox(), QSpinBox()
-        for box in (self.model_box, self.protocol_box):
-            box.setMinimumContentsLength(10)
-            box.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
+        self.model_box, self.protocol_box = narrow_box("Which model"), narrow_box("Which split")
+        self.seed_box = QSpinBox()
         for card in cards():
             if card.task == "classify pixels":
                 self._cards[card.id] = card

@@ -21,6 +21,7 @@ from PyQt6.QtWidgets import (
 from backends.jobs import Job, Progress
 from backends.scene import Scene
 from backends.workspace import Workspace
+from widgets.eliding import ElidedBox
 from widgets.theme import GRID
 
 IN_A_ROW = 4
@@ -149,16 +150,17 @@ def scrolled_column(dock: QWidget) -> QVBoxLayout:
     return column
 
 
-def narrow_box(tip: str) -> QComboBox:
+def narrow_box(tip: str = "") -> QComboBox:
     """Return a list that fits a narrow dock."""
-    box = QComboBox()
+    box = ElidedBox(mode=Qt.TextElideMode.ElideRight)
     make_narrow(box, tip)
     return box
 
 
 def make_narrow(box: QComboBox, tip: str) -> None:
     """Let a list be narrower than its longest entry."""
-    box.setToolTip(tip)
-    box.setAccessibleName(tip)
+    if tip:
+        box.setToolTip(tip)
+        box.setAccessibleName(tip)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)

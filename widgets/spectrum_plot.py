@@ -57,6 +57,8 @@ class SpectrumPlot(QWidget):
         self.widget = pg.PlotWidget()
         layout.addWidget(self.widget)
         self.plot = self.widget.getPlotItem()
+        # The label of the axis would else lose the feet of its letters.
+        self.plot.layout.setContentsMargins(1, 1, 1, 6)
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         for name in ("left", "bottom"):

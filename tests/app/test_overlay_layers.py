@@ -174,6 +174,23 @@ def test_blink_changes_between_two_overlays(desk, make_scene, put) -> None:
     assert eyes() == (True, False)
 
 
+def test_blink_leaves_what_came_hidden(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    hidden, top = replace(class_map(scene, "margins"), shown=False), class_map(scene, "top")
+    desk.workspace.add_overlay(hidden)
+    desk.workspace.add_overlay(top)
+    board = desk.canvas.board
+    for _ in range(3):
+        desk.canvas.overlays.blink(scene.id)
+        assert not board.row(scene.id, hidden.id).visible
+    board.change(scene.id, hidden.id, visible=True)  # the user wants to see it
+    board.change(scene.id, top.id, visible=True)
+    for wanted in (True, False, True):
+        desk.canvas.overlays.blink(scene.id)
+        assert board.row(scene.id, hidden.id).visible is wanted
+        assert board.row(scene.id, top.id).visible is not wanted
+
+
 def test_blink_of_a_single_overlay_shows_the_bare_picture(desk, make_scene, put) -> None:
     scene = put(make_scene())
     assert not desk.canvas.overlays.blink(scene.id)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QLineEdit,
@@ -21,6 +20,7 @@ from backends.errors import ClearbandError
 from backends.learning.grouping import GroupRule
 from backends.learning.starting_weights import PUBLISHED
 from widgets.eliding import ElidedLabel
+from widgets.pages import narrow_box
 from widgets.theme import wrapped
 
 # Id, and title with million parameters.
@@ -66,7 +66,7 @@ class GroupChoice(QWidget):
         super().__init__()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        self.kind_box = narrow()
+        self.kind_box = narrow_box()
         self.kind_box.addItem("each image by itself", "none")
         self.kind_box.addItem("neighbouring numbers", "block")
         self.kind_box.addItem("part of the name", "pattern")
@@ -138,7 +138,7 @@ class StartChoice(QWidget):
         self.path = ""
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        self.box = narrow()
+        self.box = narrow_box()
         self.box.addItem("random weights", "")
         self.box.addItem("published weights", PUBLISHED)
         self.box.addItem("a file…", "file")
@@ -211,8 +211,8 @@ class FoldedSettings(QWidget):
         )
         self.seed_box = _number(0, 9999, 0, 1)
         self.seed_box.setToolTip("The same seed gives the same split and the same training")
-        self.split_box, self.scope_box = narrow(), narrow()
-        self.balance_box, self.kind_box = narrow(), narrow()
+        self.split_box, self.scope_box = narrow_box(), narrow_box()
+        self.balance_box, self.kind_box = narrow_box(), narrow_box()
         for shares in SPLITS:
             self.split_box.addItem(" / ".join(map(str, shares)) + " %", shares)
         self.split_box.setToolTip("Training, validation, test")
@@ -253,14 +253,6 @@ class FoldedSettings(QWidget):
             f"seed {self.seed_box.value()}."
         )
         self.changed.emit()
-
-
-def narrow() -> QComboBox:
-    """Return a choice that does not widen its dock."""
-    box = QComboBox()
-    box.setMinimumContentsLength(10)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return box
 
 
 def sentence(error: ClearbandError) -> str:
