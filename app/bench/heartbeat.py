@@ -58,9 +58,14 @@ def beat() -> dict[str, Any]:
     dock = window.docks["classify"].inner
     dock.model_box.setCurrentIndex(dock.model_box.findData("es_mhc"))
     dock.go_button.click()
-    listen(8)  # torch is imported in these seconds
-    training = [h for h in window.workspace.running_jobs() if h.progress.unit == "steps"]
+
+    def training() -> bool:
+        jobs = window.workspace.running_jobs()
+        return any(h.progress.unit == "steps" and h.progress.done > 0 for h in jobs)
+
+    wait_for(window, training, "the first step")  # torch is imported until then
     busy = listen(15)
+    still = training()
     started = time.perf_counter()
     for handle in window.workspace.running_jobs():
         handle.cancel()
@@ -74,6 +79,6 @@ def beat() -> dict[str, Any]:
     return {
         "idle_ms": Series(idle).to_dict() | {"p99": p99(idle)},
         "busy_ms": Series(busy).to_dict() | {"p99": p99(busy)},
-        "was_training": bool(training),
+        "was_training": still,
         "cancel_s": stopped,
     }
