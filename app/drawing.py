@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from app.painting import Painting, follow_eye
 from app.stage import Rank, Stage
 from backends.palette import key_color
+from backends.regions import Region
 from backends.scene import Scene
-from backends.workspace import Pin, Region, Workspace
+from backends.workspace import Pin, Workspace
 from widgets.boards import LABELS, PINS, REGIONS, LayerBoard, Row
 
 PAN, PAINT, ERASE, LASSO = "pan_zoom", "paint", "erase", "add_polygon_lasso"

@@ -24,8 +24,9 @@ from backends.overlays import (
     Overlay,
     ScoreMap,
 )
+from backends.regions import Region
 from backends.scene import Scene
-from backends.workspace import Pin, Region
+from backends.workspace import Pin
 
 __all__ = [
     "FORMATS",

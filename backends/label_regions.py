@@ -1,4 +1,4 @@
-"""Regions the user drew as training labels: each name is a class."""
+"""Regions the user drew as training labels: each class, or each name without one, is a class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from backends.errors import BadInput
 from backends.io.labels import Labels
 from backends.jobs import Progress
-from backends.workspace import Region
+from backends.regions import Region
 
 MOST_CLASSES = 255
 
@@ -24,7 +24,8 @@ def labels_from_regions(
 ) -> Labels:
     """Lay regions over the labels there are; what is drawn last lies on top.
 
-    Regions of one name are one class; a name that is known already keeps its number.
+    Regions of one class (or one name, without a class) are one class; a name that is known
+    already keeps its number.
 
     Parameters
     ----------
@@ -46,31 +47,20 @@ def labels_from_regions(
         progress.start(len(regions), "regions", "Labelling regions")
     held = 0
     for region in regions:
-        rows, cols, mask = _inside(region, shape)
+        rows, cols, mask = region.inside(shape)
         if mask.any():
-            if region.name not in number:
+            if region.label not in number:
                 free = next((v for v in range(1, MOST_CLASSES + 1) if v not in names), None)
                 if free is None:
                     raise BadInput(
                         f"There are more than {MOST_CLASSES} classes.",
                         way_out="Give regions of one kind the same name.",
                     )
-                number[region.name], names[free] = free, region.name
-            values[rows, cols][mask] = number[region.name]
+                number[region.label], names[free] = free, region.label
+            values[rows, cols][mask] = number[region.label]
             held += int(mask.sum())
         if progress is not None:
             progress.advance()
     if not held:
         raise BadInput("No region holds a pixel.", way_out="Draw regions on the scene with R.")
     return Labels(values, names, {})
-
-
-def _inside(region: Region, shape: tuple[int, int]) -> tuple[slice, slice, NDArray[np.bool_]]:
-    """Return where a region lies, and which pixels there are in it; the scene is not filled."""
-    low = np.floor(region.vertices.min(axis=0)).astype(int)
-    high = np.ceil(region.vertices.max(axis=0)).astype(int) + 1
-    low, high = np.clip(low, 0, shape), np.clip(high, 0, shape)
-    part = Region(region.name, region.scene_id, region.vertices - low)
-    size = (max(0, int(high[0] - low[0])), max(0, int(high[1] - low[1])))
-    mask = part.mask(size) if size[0] and size[1] else np.zeros(size, bool)
-    return slice(low[0], low[0] + size[0]), slice(low[1], low[1] + size[1]), mask

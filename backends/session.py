@@ -11,8 +11,10 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from backends.composite import Recipe
@@ -21,6 +23,7 @@ from backends.io.writers.atomic import replacing
 from backends.io.writers.npz import DAMAGE, add_array, new_archive, open_archive
 from backends.jobs import Progress
 from backends.overlays import software_versions
+from backends.regions import Outline, Region
 from backends.runlog import LogLine
 from backends.session_overlays import ArrayBox, ArrayShelf, overlay_of, record_of
 from backends.session_records import (
@@ -30,6 +33,7 @@ from backends.session_records import (
     LabelsRecord,
     LibraryRecord,
     LogRecord,
+    OutlineRecord,
     PinRecord,
     RecipeRecord,
     RegionRecord,
@@ -39,7 +43,7 @@ from backends.session_records import (
     plain_value,
 )
 from backends.session_state import LibraryRef, SceneRef, SessionState, collect_state
-from backends.workspace import LabelSheet, Pin, Region
+from backends.workspace import LabelSheet, Pin
 
 __all__ = [
     "SUFFIX",
@@ -163,7 +167,14 @@ def _record(
             name=r.name,
             scene=r.scene_id,
             color=r.color,
-            vertices=[(float(y), float(x)) for y, x in np.asarray(r.vertices, float)],
+            vertices=_points(r.vertices),
+            holes=[_points(hole) for hole in r.holes],
+            more=[
+                OutlineRecord(exterior=_points(o.exterior), holes=[_points(h) for h in o.holes])
+                for o in r.more
+            ],
+            class_name=r.class_name,
+            class_color=r.class_color,
         )
         for r in state.regions
     ]
@@ -266,10 +277,7 @@ def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
     return SessionState(
         scenes=tuple(_scene_ref(scene) for scene in record.scenes),
         overlays=tuple(overlay_of(overlay, box) for overlay in record.overlays),
-        regions=tuple(
-            Region(r.name, r.scene, np.array(r.vertices, float).reshape(-1, 2), r.color, r.id)
-            for r in record.regions
-        ),
+        regions=tuple(_region(r) for r in record.regions),
         pins=tuple(Pin(p.scene, p.row, p.col, p.name, p.color, p.id) for p in record.pins),
         labels=tuple(labels),
         libraries=tuple(
@@ -281,6 +289,27 @@ def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
         active_scene=record.active_scene,
         active_overlay=record.active_overlay,
         run_log=tuple(LogLine(x.title, tuple(x.command), x.when_utc) for x in record.run_log),
+    )
+
+
+def _points(ring: NDArray[Any]) -> list[tuple[float, float]]:
+    return [(float(y), float(x)) for y, x in np.asarray(ring, float)]
+
+
+def _region(record: RegionRecord) -> Region:
+    def ring(points: list[tuple[float, float]]) -> NDArray[np.float64]:
+        return np.array(points, float).reshape(-1, 2)
+
+    return Region(
+        record.name,
+        record.scene,
+        ring(record.vertices),
+        record.color,
+        record.id,
+        tuple(ring(hole) for hole in record.holes),
+        tuple(Outline(ring(o.exterior), tuple(ring(h) for h in o.holes)) for o in record.more),
+        record.class_name,
+        record.class_color,
     )
 
 

@@ -1,8 +1,8 @@
 """What stands in a session file, as typed records: anything else is refused.
 
-Version 2 (1 knew no spectral libraries). A later version adds a step to ``UPGRADES`` and
-keeps the old sample file in the tests; records never change their meaning without a new
-version.
+Version 3 (1 knew no spectral libraries, 2 no holes and classes of regions). A later version
+adds a step to ``UPGRADES`` and keeps the old sample file in the tests; records never change
+their meaning without a new version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backends.errors import BadInput
 from backends.overlays import Provenance
 
 FORMAT = "clearband session"
-VERSION = 2
+VERSION = 3
 
 Text = Annotated[str, Field(max_length=4096)]
 LongText = Annotated[str, Field(max_length=1 << 20)]
@@ -280,14 +280,29 @@ class LibraryRecord(Record):
     scale: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
 
+Points = Annotated[list[tuple[Finite, Finite]], Field(min_length=3, max_length=1_000_000)]
+Rings = Annotated[list[Points], Field(max_length=100_000)]
+
+
+class OutlineRecord(Record):
+    """One more piece of an area."""
+
+    exterior: Points
+    holes: Rings = []
+
+
 class RegionRecord(Record):
-    """An area the user drew."""
+    """An area the user drew or loaded."""
 
     id: Ident
     name: Text
     scene: Ident
     color: Annotated[int, Field(ge=0, le=1 << 20)] = 0
     vertices: Annotated[list[tuple[Finite, Finite]], Field(max_length=1_000_000)]
+    holes: Rings = []
+    more: Annotated[list[OutlineRecord], Field(max_length=100_000)] = []
+    class_name: Text = ""
+    class_color: Annotated[str, Field(pattern=r"^(#[0-9A-Fa-f]{6})?$")] = ""
 
 
 class PinRecord(Record):
@@ -341,7 +356,7 @@ class SessionRecord(Record):
     """All of a session file but its arrays."""
 
     format: Literal["clearband session"] = "clearband session"
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     saved_utc: Text = ""
     software: dict[str, Text] = {}
     scenes: list[SceneRecord] = []
@@ -362,7 +377,10 @@ def _libraries_came(values: dict[str, Any]) -> dict[str, Any]:
 
 
 # From version n to n + 1, on plain values.
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _libraries_came}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _libraries_came,
+    2: lambda values: {**values, "version": 3},  # what came with it has defaults
+}
 
 
 def plain_value(value: Any) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 
 from backends.composite import Recipe
 from backends.overlays import Overlay
+from backends.regions import Region
 from backends.runlog import LogLine
 from backends.scene import Scene
 from backends.session_records import ViewRecord
-from backends.workspace import LabelSheet, Pin, Region, Workspace
+from backends.workspace import LabelSheet, Pin, Workspace
 
 
 @dataclass(frozen=True, eq=False)

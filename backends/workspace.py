@@ -20,6 +20,7 @@ from backends.commands import Command, CommandStack
 from backends.errors import BadInput
 from backends.jobs import InlineRunner, Job, JobHandle, JobState, Runner
 from backends.overlays import Overlay
+from backends.regions import Region
 from backends.runlog import RunLog
 from backends.scene import Scene
 
@@ -27,32 +28,6 @@ if TYPE_CHECKING:
     from backends.spectra.library import SpectralLibrary
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, eq=False)
-class Region:
-    """An area the user drew.
-
-    Attributes
-    ----------
-    vertices : float array of shape (points, 2)
-        Row, col of the outline; whole numbers are pixel centres.
-    color : int
-        Number in the shared colour key (`backends.palette.key_color`).
-    """
-
-    name: str
-    scene_id: str
-    vertices: NDArray[Any]
-    color: int = 0
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    def mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Return True inside the outline, shape ``shape``."""
-        from skimage.draw import polygon2mask
-
-        mask = polygon2mask(shape, self.vertices)
-        return np.asarray(mask, dtype=np.bool_)
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from PyQt6.QtWidgets import (
 )
 
 from backends.palette import key_color
+from backends.regions import Region
 from backends.scene import Scene
-from backends.workspace import Pin, Region, Workspace
+from backends.workspace import Pin, Workspace
 from widgets.background import listen
 from widgets.theme import GRID, EmptyState
 

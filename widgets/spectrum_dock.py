@@ -22,8 +22,9 @@ from PyQt6.QtWidgets import (
 from backends.export import ExportRequest, export
 from backends.jobs import Job, Progress
 from backends.palette import key_color
+from backends.regions import Region
 from backends.scene import Scene
-from backends.workspace import Pin, Region, Workspace
+from backends.workspace import Pin, Workspace
 from widgets.background import listen
 from widgets.library_curves import LibraryCurves
 from widgets.spectrum_plot import Curve, SpectrumPlot

@@ -31,11 +31,12 @@ from backends.overlays import (
     Provenance,
     ScoreMap,
 )
+from backends.regions import Outline, Region
 from backends.scene import Scene
 from backends.session import SessionState, collect_state
 from backends.session_records import VERSION, LayerRecord, ViewRecord
 from backends.spectra.library import read_library
-from backends.workspace import Pin, Region, Workspace
+from backends.workspace import Pin, Workspace
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "sessions"
 
@@ -163,7 +164,11 @@ def full_workspace(scenes: Iterable[Scene], library: Path | None = None) -> Work
         for overlay in one_of_each(scene):
             workspace.add_overlay(overlay)
         ring = np.array([[2.0, 2.5], [2.0, 7.0], [8.0, 7.0]])
-        workspace.add_region(Region("Field", scene.id, ring, 1, "region"))
+        hole, other = ring * 0.2 + 3, Outline(ring + 4, (ring * 0.1 + 6,))
+        region = Region(
+            "Field", scene.id, ring, 1, "region", (hole,), (other,), "Meadow", "#10A0F0"
+        )
+        workspace.add_region(region)
         workspace.add_pin(Pin(scene.id, 3, 4, "Pin 1", 2, "pin"))
         labels = np.zeros(scene.shape[:2], np.uint8)
         labels[2:5] = 1

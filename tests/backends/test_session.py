@@ -163,6 +163,9 @@ def test_sessions_of_every_version_open(sample: Path) -> None:
         assert got.provenance.notes == ("A note.",)
     assert workspace.labels[scene.id].values[2:5].all()
     assert workspace.pins["pin"].name == "Pin 1"
+    region = workspace.regions["region"]
+    kept = (region.class_name, region.class_color, len(region.holes), len(region.more))
+    assert kept == (("Meadow", "#10A0F0", 1, 1) if version >= 3 else ("", "", 0, 0))
     assert workspace.run_log.lines[0].command == ("classify", "a b.dat", "--out", "it's")
     drawn = [(o.library.names, o.shown, o.scale) for o in workspace.libraries]
     assert drawn == ([(("moss", "clay"), (1,), 1e4)] if version >= 2 else [])
