@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.console import emit, pairs, plain_value, run_job, table
+from app.cli.options import AsJson, Device, Fetch, Out, Untrained
 from app.cli.root import app
 from backends.errors import WrongUse
 from backends.jobs import Job, Progress
@@ -18,7 +19,7 @@ def explain_command(
     source: Annotated[
         Path | None, typer.Argument(metavar="IMAGE|FOLDER", help="What to explain.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.")] = None,
+    out: Out = None,
     model: Annotated[
         str, typer.Option("--model", help="Name, timm:NAME, torchvision:NAME or file; see --list.")
     ] = "",
@@ -55,13 +56,21 @@ def explain_command(
     bands: Annotated[
         int | None, typer.Option("--bands", help="Adapt the first layer to so many bands.")
     ] = None,
-    fetch: Annotated[
-        bool, typer.Option("--fetch", help="Download published weights (once).")
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Measure how far each map can be trusted.")
     ] = False,
-    untrained: Annotated[
-        bool, typer.Option("--untrained", help="Random weights: for demonstration only.")
-    ] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    steps: Annotated[int, typer.Option("--steps", help="With --trust: steps of the curves.")] = 32,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="With --trust: mask of where the thing is, or their folder."),
+    ] = None,
+    air: Annotated[
+        float | None,
+        typer.Option("--air", help="With --trust: value of air in pictures of a CT, mostly 0."),
+    ] = None,
+    fetch: Fetch = False,
+    untrained: Untrained = False,
+    device: Device = "auto",
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="name=value, a setting of the method.")
     ] = None,
@@ -71,13 +80,14 @@ def explain_command(
     listed: Annotated[
         bool, typer.Option("--list", help="Only list the networks and the methods.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show where a network looked, as a raw signed map in the image's own coordinates.
 
-    Writes GeoTIFF, NPY, a picture with true values and JSON for each image. No map is
-    trusted before it was measured: that it says, too. In a folder a bad image is noted, and
-    the rest goes on; the exit code is then 3.
+    Writes GeoTIFF, NPY, a picture with true values and JSON for each image; with --trust
+    also the curves (CSV) and the trust card (JSON). No map is trusted before it was
+    measured: that it says, too. In a folder a bad image is noted, and the rest goes on; the
+    exit code is then 3.
     """
     if listed:
         _list(as_json)
@@ -96,9 +106,13 @@ def explain_command(
             source, out, model=model, weights=weights, method=how, target=target, layer=layer,
             fit=fit, window=window, level=level, slices=slices, pixel=pixel, mask=mask,
             classes=classes, bands=bands, set=setting, option=option, tiles=tiles, fetch=fetch,
-            untrained=untrained,
+            untrained=untrained, trust=trust, steps=steps if trust else None, truth=truth,
+            air=air,
         ),
     )  # fmt: skip
+    if not trust and (truth is not None or air is not None):
+        raise WrongUse("--truth and --air are for --trust.", way_out="Add --trust.")
+    measuring = batch.Measuring(steps, truth, air) if trust else None
     where = batch.Where(_window(window), level, tiles, 0, _slices(slices), mask)
 
     def run(progress: Progress) -> dict[str, Any]:
@@ -115,10 +129,10 @@ def explain_command(
         if request.wanted is not None:
             classifier.index_of(request.wanted)
         found = batch.explain_images(
-            classifier, image, request, folder, where=where,
+            classifier, image, request, folder, where=where, measuring=measuring,
             options=pairs(option, "--option"), progress=progress,
         )  # fmt: skip
-        return {"model": classifier.card.title, "method": how, **found.to_dict()}
+        return {"model": classifier.card.title, "method": how, "trust": trust, **found.to_dict()}
 
     values = run_job(Job(f"Explain {source.name} with {model or weights}", run), quiet=as_json)
     emit(values, as_json=as_json, text=_text(values))
@@ -128,10 +142,13 @@ def explain_command(
 
 def _text(values: dict[str, Any]) -> str:
     rows: dict[str, Any] = {"Model": values["model"]}
+    several = len(values["done"]) > 1
     for done in values["done"]:
         name = Path(done["image"]).name
         if "slices" in done:
             rows[name] = f"{done['title']}, {len(done['slices'])} slices"
+            for told in done["slices"]:
+                rows |= {f"  slice {told['slice']}: {k}": v for k, v in told.get("card", ())[:2]}
             continue
         words = done["title"]
         if "probability" in done:
@@ -139,10 +156,13 @@ def _text(values: dict[str, Any]) -> str:
         for state in done.get("states", ()):
             words += f"\n  {state['sentence']}"
         rows[name] = words
+        # Two images may have lines of one name: indented by what they belong to.
+        rows |= {f"  {name}: {k}" if several else f"  {k}": v for k, v in done.get("card", ())}
     for failed in values["failed"]:
         rows[Path(failed["image"]).name] = f"left out: {failed['error']}"
     count = sum(len(done["written"]) for done in values["done"])
-    rows["Trust"] = "not assessed"
+    if not values["trust"]:
+        rows["Trust"] = "not assessed; --trust measures it"
     rows["Written"] = f"{count} files to {Path(values['done'][0]['written'][0]).parent}"
     return table(rows)
 
@@ -181,7 +201,7 @@ def _words(source: Path, out: Path, **given: Any) -> tuple[str, ...]:
         elif isinstance(value, list):
             for item in value:
                 words += [f"--{name}", item]
-        elif value not in (None, "", False):
+        elif value is not None and value is not False and value != "":
             words += [f"--{name}", str(value)]
     return (*words, "--out", str(out))
 

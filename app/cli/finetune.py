@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.console import emit, pairs, run_job, table
+from app.cli.options import AsJson, Device, Gap, GroupBlock, GroupPattern, Out, Split
 from app.cli.root import app
 from backends.errors import WrongUse
 from backends.jobs import Job, Progress
@@ -23,7 +24,7 @@ def finetune_command(
             help="One folder a class, or a table (.csv): path, label, group, mask, part.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.")] = None,
+    out: Out = None,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", help="Architecture; several make a table. Or timm:NAME."),
@@ -32,19 +33,10 @@ def finetune_command(
         str, typer.Option("--weights", help="A file to start from, or 'published'; default random.")
     ] = "",
     size: Annotated[str, typer.Option("--size", help="128, or rows and columns: 96x128.")] = "224",
-    group_pattern: Annotated[
-        str,
-        typer.Option("--group-pattern", help=r"Of file names, one group in it: ^(p\d+)_"),
-    ] = "",
-    group_block: Annotated[
-        int, typer.Option("--group-block", help="So many neighbouring numbers are one group.")
-    ] = 0,
-    gap: Annotated[
-        int, typer.Option("--gap", help="Numbers left out between parts, with --group-block.")
-    ] = 0,
-    split: Annotated[
-        str, typer.Option("--split", help="Shares of training, validation, test.")
-    ] = "70,15,15",
+    group_pattern: GroupPattern = "",
+    group_block: GroupBlock = 0,
+    gap: Gap = 0,
+    split: Split = "70,15,15",
     augment: Annotated[
         str, typer.Option("--augment", help="auto, ct, photo, slide, aerial, cube or none.")
     ] = "auto",
@@ -53,7 +45,7 @@ def finetune_command(
         typer.Option("--set", help="name=value: epochs, batch, learning_rate, scope, …"),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of split, weights and training.")] = 0,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    device: Device = "auto",
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")
     ] = False,
@@ -63,7 +55,7 @@ def finetune_command(
     check: Annotated[
         bool, typer.Option("--check", help="Only say what the images are and how they split.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Teach a network to tell the classes of labelled images apart.
 

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.errors import BadInput, ClearbandError
+from backends.errors import BadInput, ClearbandError, WrongUse
 from backends.explain.classifier import ImageClassifier
+from backends.explain.explanation_trust import settings_for_scene, trust_of_found
 from backends.explain.heatmap_files import write_found, write_region, write_volume
-from backends.explain.heatmaps import Request, explain_scene, explain_volume
+from backends.explain.heatmaps import Found, Request, explain_scene, explain_volume
 from backends.explain.region_maps import explain_region
+from backends.explain.trust_card import TrustCard
+from backends.explain.trust_files import write_trust
+from backends.explain.trust_words import in_words
 from backends.io import open_scene, sniff
 from backends.jobs import Progress
 from backends.scene import Scene, Window
@@ -45,6 +49,35 @@ class Where:
     tile: int = 0
     slices: Sequence[int] | None = None
     mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How the trust of each map is measured.
+
+    Attributes
+    ----------
+    steps : int
+        Of the deletion and insertion curves.
+    truth : path or None
+        Where the thing is, for the localisation: a mask of the image, or a folder of masks
+        that are called as the images are. Not assessed where there is none.
+    air : float or None
+        The value of air in pictures of a CT; what is taken away becomes that.
+    """
+
+    steps: int = 32
+    truth: Path | None = None
+    air: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 2:
+            raise WrongUse("The curves need at least 2 steps.")
+
+    @property
+    def random_steps(self) -> int:
+        """Steps of the random maps' curves: at most 8, and the curves pass through them."""
+        return max((n for n in range(2, 9) if self.steps % n == 0), default=self.steps)
 
 
 @dataclass
@@ -100,10 +133,14 @@ def explain_images(
     out: Path,
     *,
     where: Where | None = None,
+    measuring: Measuring | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Batch:
     """Explain an image, or every image of a folder, and write the maps.
+
+    With ``measuring`` the trust of each is measured, and written as ``_trust.json`` and
+    ``_curves.csv``; what comes back has ``verdict`` and ``card`` (names and sentences).
 
     Of a single image errors are raised; in a folder they are noted and the rest goes on.
 
@@ -115,6 +152,11 @@ def explain_images(
         What was finished before stays.
     """
     progress, where = progress or Progress(), where or Where()
+    if measuring is not None and where.tiles:
+        raise WrongUse(
+            "A map stitched from tiles has many inputs, so that its trust cannot be measured.",
+            way_out="Choose a window that is seen in one look, without tiles.",
+        )
     paths = images_in(source)
     stems = _stems(paths)
     out.mkdir(parents=True, exist_ok=True)
@@ -128,7 +170,7 @@ def explain_images(
         one = replace(request, command=words)
         try:
             with open_scene(path, options or {}) as scene:
-                written, about = _one(classifier, scene, one, where, out, stem, inner)
+                written, about = _one(classifier, scene, one, where, out, stem, measuring, inner)
             files = [str(p) for p in written]
             batch.done.append({**about, "image": str(path), "written": files})
         except ClearbandError as error:
@@ -150,14 +192,23 @@ def _one(
     where: Where,
     out: Path,
     stem: str,
+    measuring: Measuring | None,
     progress: Progress,
 ) -> tuple[list[Path], dict[str, Any]]:
     if where.mask is not None:
-        request = replace(request, region=_region(where.mask, scene))
+        request = replace(request, region=_mask(where.mask, scene))
+    truth = None if measuring is None else _truth(measuring, scene)
     if scene.bands.axis == "slice" and where.slices is not None:
         numbers = list(where.slices) or None
         maps, found = explain_volume(classifier, scene, request, numbers, progress=progress)
-        return write_volume(maps, found, scene, out, stem)
+        if measuring is None:
+            return write_volume(maps, found, scene, out, stem)
+        pairs = [_measure(classifier, f, scene, truth, measuring, progress) for f in found]
+        cards = [card for card, _ in pairs]
+        files, about = write_volume(maps, [f for _, f in pairs], scene, out, stem, cards)
+        for (card, one), told in zip(pairs, about["slices"], strict=True):
+            files += _write_card(card, one, out, f"{stem}_slice{told['slice']:04d}", told)
+        return files, about
     if where.tiles:
         level = where.level or 0
         if level >= len(scene.level_shapes):
@@ -171,10 +222,52 @@ def _one(
     one = explain_scene(
         classifier, scene, request, window=where.window, level=where.level, progress=progress
     )
-    return write_found(one, scene, out, stem)
+    if measuring is None:
+        return write_found(one, scene, out, stem)
+    # Measured before anything is written: an image whose mask does not fit leaves nothing.
+    card, one = _measure(classifier, one, scene, truth, measuring, progress)
+    files, about = write_found(one, scene, out, stem, card)
+    files += _write_card(card, one, out, stem, about)
+    return files, about
 
 
-def _region(path: Path, scene: Scene) -> NDArray[np.bool_]:
+def _measure(
+    classifier: ImageClassifier,
+    found: Found,
+    scene: Scene,
+    truth: NDArray[np.bool_] | None,
+    measuring: Measuring,
+    progress: Progress,
+) -> tuple[TrustCard, Found]:
+    how = settings_for_scene(
+        classifier, scene, air_value=measuring.air, steps=measuring.steps,
+        random_steps=measuring.random_steps,
+    )  # fmt: skip
+    return trust_of_found(
+        classifier, found, scene, truth=truth, settings=how, progress=Progress(progress.token)
+    )
+
+
+def _write_card(
+    card: TrustCard, found: Found, out: Path, stem: str, about: dict[str, Any]
+) -> list[Path]:
+    about |= {"verdict": card.verdict, "card": [list(line) for line in in_words(card)]}
+    return list(write_trust(card, out, stem, found.heatmap.provenance))
+
+
+def _truth(measuring: Measuring, scene: Scene) -> NDArray[np.bool_] | None:
+    """Return the mask of a scene; None where its folder of masks has none for it."""
+    path = measuring.truth
+    if path is None:
+        return None
+    if path.is_dir():
+        name = Path(scene.info.path or scene.title).stem
+        path = next((p for p in sorted(path.iterdir()) if p.stem == name), None)
+        return None if path is None else _mask(path, scene)
+    return _mask(path, scene)
+
+
+def _mask(path: Path, scene: Scene) -> NDArray[np.bool_]:
     from backends.io.labels import open_labels
 
     found = open_labels(path).values > 0

@@ -14,12 +14,15 @@ from backends.errors import BadInput
 from backends.explain.asking import Explanation
 from backends.explain.classifier import ImageClassifier, InputSpec, Prepared
 from backends.explain.explainers import map_function
+from backends.explain.heatmaps import Found
 from backends.explain.layers import TOKENS
 from backends.explain.map_states import Explained
 from backends.explain.perturbation import Substrate, air, fitting
+from backends.explain.scene_images import on_window
 from backends.explain.trust import assess
 from backends.explain.trust_card import TrustCard, TrustSettings
 from backends.jobs import Progress
+from backends.scene import Scene
 
 # A pixel network is asked about places; they would have to move with the image.
 PLACE_KEPT = ("noise", "brightness")
@@ -103,6 +106,73 @@ def trust_of(
         settings=how,
         progress=progress,
     )
+
+
+def trust_of_found(
+    classifier: ImageClassifier,
+    found: Found,
+    scene: Scene,
+    *,
+    truth: NDArray[Any] | None = None,
+    settings: TrustSettings | None = None,
+    progress: Progress | None = None,
+) -> tuple[TrustCard, Found]:
+    """Measure the explanation of a scene; command line, dock and studies of folders ask here.
+
+    Parameters
+    ----------
+    found : Found
+        Of `heatmaps.explain_scene`.
+    scene : Scene
+        The same.
+    truth : array of shape (rows, cols) of the scene, optional
+        Where the thing is; not 0 is inside. Without it localisation is not assessed.
+    settings : TrustSettings, optional
+        Default `settings_for_scene`.
+
+    Returns
+    -------
+    TrustCard
+    Found
+        With the card's numbers on its heatmap, which is not assessed before.
+
+    Raises
+    ------
+    BadInput
+        The mask is not of the scene's size.
+    Cancelled
+        Within one batch.
+    """
+    mask = None
+    if truth is not None:
+        mask = on_window(np.asarray(truth) != 0, scene, found.window, found.level)
+    card = trust_of(
+        classifier,
+        found.prepared,
+        found.explanation,
+        mask=mask,
+        settings=settings or settings_for_scene(classifier, scene),
+        progress=progress,
+    )
+    return card, replace(found, heatmap=replace(found.heatmap, trust=card.figures()))
+
+
+def settings_for_scene(
+    classifier: ImageClassifier, scene: Scene, *, air_value: float | None = None, **given: Any
+) -> TrustSettings:
+    """Return settings whose substrates fit a scene: air where it is a CT.
+
+    Parameters
+    ----------
+    air_value : float, optional
+        The value of air in the image; known without where values are HU.
+    **given
+        Of `TrustSettings`, instead of the usual ones.
+    """
+    if air_value is None and scene.info.unit == "HU":
+        # Networks for pictures get the window that is shown: there air is black.
+        air_value = 0.0 if classifier.spec.value_range == (0.0, 255.0) else -1000.0
+    return replace(settings_for(classifier, ct=air_value), **given)
 
 
 def settings_for(classifier: ImageClassifier, *, ct: float | None = None) -> TrustSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from backends.colormaps import colorize
 from backends.composite import default_recipe, single_band, stretch_limits
 from backends.explain.heatmaps import Found
+from backends.explain.trust_card import TrustCard
+from backends.explain.trust_words import in_short
 from backends.io.writers.atomic import replacing, write_text
 from backends.io.writers.page import ColorBar, PageParts, compose
 from backends.io.writers.placing import north, pixel_width
@@ -28,7 +31,9 @@ STRONGEST = 0.85
 _COLOUR_KEPT = 0.2
 
 
-def write_found(found: Found, scene: Scene, folder: Path, stem: str) -> tuple[list[Path], Any]:
+def write_found(
+    found: Found, scene: Scene, folder: Path, stem: str, card: TrustCard | None = None
+) -> tuple[list[Path], Any]:
     """Write one explanation: ``_map.tif``, ``_map.npy``, ``_overlay.png`` and ``.json``.
 
     The GeoTIFF holds the map on the pixels that were looked at, the array the raw map in
@@ -51,7 +56,7 @@ def write_found(found: Found, scene: Scene, folder: Path, stem: str) -> tuple[li
         written.insert(2, path)
     background = scene_picture(scene, found.window, found.level, _slice_of(found))
     path = folder / f"{stem}_overlay.png"
-    _write_page(background, found.heatmap, scene, path, lines_of(found))
+    _write_page(background, found.heatmap, scene, path, lines_of(found, card))
     about = about_found(found)
     json_path = folder / f"{stem}.json"
     about["written"] = [p.name for p in (*written, path, json_path)]
@@ -82,7 +87,12 @@ def write_region(
 
 
 def write_volume(
-    maps: Overlay, found: tuple[Found, ...], scene: Scene, folder: Path, stem: str
+    maps: Overlay,
+    found: Sequence[Found],
+    scene: Scene,
+    folder: Path,
+    stem: str,
+    cards: Sequence[TrustCard] = (),
 ) -> tuple[list[Path], Any]:
     """Write the maps of a volume: one GeoTIFF, a band a slice; arrays and pictures a slice."""
     from backends.export import export
@@ -91,11 +101,12 @@ def write_volume(
     npy = folder / f"{stem}_map.npy"
     _write_npy(npy, np.stack([f.explanation.values for f in found]))
     written, abouts = [tiff, npy], []
-    for one in found:
+    for index, one in enumerate(found):
+        card = cards[index] if cards else None
         number = one.heatmap.provenance.parameters["bands"][0] + 1
         path = folder / f"{stem}_slice{number:04d}_overlay.png"
         background = scene_picture(scene, one.window, one.level, _slice_of(one))
-        _write_page(background, one.heatmap, scene, path, lines_of(one))
+        _write_page(background, one.heatmap, scene, path, lines_of(one, card))
         written.append(path)
         abouts.append({"slice": number, **about_found(one)})
     json_path = folder / f"{stem}.json"
@@ -128,12 +139,13 @@ def about_found(found: Found) -> dict[str, Any]:
     }
 
 
-def lines_of(found: Found) -> list[str]:
+def lines_of(found: Found, card: TrustCard | None = None) -> list[str]:
     """Return the small print under a picture: what the network says, states, origin."""
     made = found.explanation
     likely = ", ".join(f"{n.split(',')[0]} {100 * p:.1f} %" for _, n, p in found.top[:3])
     said = f"The network says: {likely}. Explained: {made.target.name.split(',')[0]}, "
-    said += f"score {made.score:.4g}. Trust: not assessed."
+    trust = "not assessed" if card is None else in_short(card)
+    said += f"score {made.score:.4g}. Trust: {trust}."
     return [said, *_origin(found.heatmap)]
 
 

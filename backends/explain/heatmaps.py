@@ -15,7 +15,14 @@ from backends.errors import BadInput
 from backends.explain.asking import Explanation
 from backends.explain.classifier import ImageClassifier, Prepared
 from backends.explain.explainers import explain, method
-from backends.explain.scene_images import Look, look_at, on_scene, read_prepared, window_for
+from backends.explain.scene_images import (
+    Look,
+    look_at,
+    on_scene,
+    on_window,
+    read_prepared,
+    window_for,
+)
 from backends.jobs import Progress
 from backends.overlays import ConceptMaps, Heatmap, Placement, Provenance
 from backends.scene import Scene, Window
@@ -286,12 +293,5 @@ def _targets_in(
     if pixel is not None:
         pixel = (int(pixel[0] / down) - window.row, int(pixel[1] / across) - window.col)
     if region is not None:
-        if region.shape != scene.shape[:2]:
-            raise BadInput(
-                f"The region is {region.shape[0]} × {region.shape[1]} pixels, {scene.title} "
-                f"{scene.shape[0]} × {scene.shape[1]}."
-            )
-        r = ((window.row + np.arange(window.height) + 0.5) * down).astype(np.intp)
-        c = ((window.col + np.arange(window.width) + 0.5) * across).astype(np.intp)
-        region = region[np.ix_(r, c)]
+        region = on_window(region, scene, window, level)
     return region, pixel

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Methods that read class gradients at one layer; weak where a network looks everywhere at once.
-CAM_METHODS = ("grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam")
+# Methods that add up the channels of one layer; weak where a network looks everywhere at once.
+CAM_METHODS = (
+    "grad_cam", "grad_cam_pp", "hires_cam", "layer_cam", "xgrad_cam", "eigen_cam", "score_cam",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,33 @@ def on_scene(scene: Scene, window: Window, level: int, place: Placement) -> Plac
     )
 
 
+def on_window(
+    mask: NDArray[np.bool_], scene: Scene, window: Window, level: int
+) -> NDArray[np.bool_]:
+    """Return a mask of the full-size scene on the pixels of a window of a level.
+
+    Parameters
+    ----------
+    mask : bool array of shape (rows, cols) of the scene
+
+    Raises
+    ------
+    BadInput
+        It is of another size than the scene.
+    """
+    if mask.shape != scene.shape[:2]:
+        raise BadInput(
+            f"The region is {mask.shape[0]} × {mask.shape[1]} pixels, {scene.title} "
+            f"{scene.shape[0]} × {scene.shape[1]}.",
+            way_out="Choose the one that belongs to this image.",
+        )
+    rows, cols = scene.level_shapes[level]
+    down, across = scene.shape[0] / rows, scene.shape[1] / cols
+    r = ((window.row + np.arange(window.height) + 0.5) * down).astype(np.intp)
+    c = ((window.col + np.arange(window.width) + 0.5) * across).astype(np.intp)
+    return np.asarray(mask[np.ix_(r, c)])
+
+
 def _all_bands(scene: Scene, value_range: tuple[Any, Any]) -> Look:
     bands = tuple(range(scene.shape[2]))
     found = np.asarray(scene.bands.wavelengths(), float)

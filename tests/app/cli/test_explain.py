@@ -68,9 +68,68 @@ def test_a_bad_image_in_a_folder_is_noted_and_told_by_the_exit_code(
     assert (tmp_path / "o" / "b_map.npy").exists()
 
 
+def test_trust_is_measured_written_and_said_in_words(
+    weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, truth = tmp_path / "out", tmp_path / "truth.png"
+    mask = np.zeros((40, 60), np.uint8)
+    mask[10:30, 20:50] = 1
+    Image.fromarray(mask).save(truth)
+    words = ["explain", str(photo), "--weights", str(weights), "--out", str(out), "--trust"]
+    words += ["--steps", "4", "--air", "0"]
+    assert run(words) == 0
+    said = capsys.readouterr().out
+    assert "Faithfulness F" in said
+    assert "not assessed; it needs a mask of where the thing is" in said
+    assert run([*words, "--truth", str(truth), "--json"]) == 0
+    done = json.loads(capsys.readouterr().out)["done"][0]
+    card = json.loads((out / "photo_trust.json").read_text(encoding="utf-8"))
+    assert done["verdict"] == card["verdict"] != "not assessed"
+    assert done["trust"] == pytest.approx(card["figures"])
+    assert dict(done["card"])["Localisation"].startswith("hottest pixel ")
+    assert card["localisation"]["coverage"] == pytest.approx(card["figures"]["mask_coverage"])
+    assert card["settings"]["deletion"]["title"] == "air (−1000 HU)"
+    rows = (out / "photo_curves.csv").read_text(encoding="utf-8").splitlines()
+    assert sum(row.startswith("deletion,") for row in rows) == 5
+    # What is measured is written into the map's own JSON and its command makes it again.
+    about = json.loads((out / "photo.json").read_text(encoding="utf-8"))
+    assert about["trust"] == pytest.approx(card["figures"])
+    again = about["provenance"]["command"].split()[1:]
+    assert run(again) == 0
+    second = json.loads((out / "photo_trust.json").read_text(encoding="utf-8"))
+    assert second["figures"] == card["figures"]
+
+
+def test_a_folder_is_measured_with_a_folder_of_masks(
+    weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, masks = tmp_path / "images", tmp_path / "masks"
+    for made in (folder, masks):
+        made.mkdir()
+    for name in "abc":
+        (folder / f"{name}.png").write_bytes(photo.read_bytes())
+    (folder / "d.png").write_bytes(photo.read_bytes()[:100])
+    Image.fromarray(np.eye(40, 60, dtype=np.uint8)).save(masks / "a.png")
+    Image.fromarray(np.eye(9, dtype=np.uint8)).save(masks / "b.png")
+    words = ["explain", str(folder), "--weights", str(weights), "--out", str(tmp_path / "o")]
+    assert run([*words, "--trust", "--steps", "2", "--truth", str(masks), "--json"]) == 3
+    said = json.loads(capsys.readouterr().out)
+    with_mask, without = said["done"]
+    assert dict(with_mask["card"])["Localisation"].startswith("hottest pixel ")
+    assert dict(without["card"])["Localisation"].startswith("not assessed")
+    failed = {Path(f["image"]).name: f["error"] for f in said["failed"]}
+    assert set(failed) == {"b.png", "d.png"}
+    assert "The mask b.png is 9 × 9 pixels, b.png 40 × 60" in failed["b.png"]
+    # What does not fit leaves nothing behind.
+    assert not list((tmp_path / "o").glob("b*"))
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
+        (["--truth", "x.png"], 2, "--truth and --air are for --trust"),
+        (["--trust", "--steps", "1"], 2, "at least 2 steps"),
+        (["--trust", "--tiles"], 2, "stitched from tiles has many inputs"),
         (["--target", "99"], 2, "has no class 99"),
         (["--method", "magic"], 2, "There is no method called magic"),
         (["--set", "depth=3"], 2, "has no setting called depth"),

@@ -11,8 +11,9 @@ from scipy.ndimage import zoom
 from scipy.stats import spearmanr
 
 from backends.errors import BadInput
+from backends.explain.explainers import METHODS
 from backends.explain.localisation import localise
-from backends.explain.map_states import Explained, gini, peakedness, states
+from backends.explain.map_states import CAM_METHODS, Explained, gini, peakedness, states
 from backends.explain.similarity import (
     at_size,
     hottest,
@@ -154,7 +155,11 @@ def test_states_are_explicit() -> None:
     assert ids(good - 5) == ["all_negative"]
     assert ids(good, probability=0.1, classes=3) == ["below_chance"]
     assert ids(good, probability=0.4, classes=3) == []
-    assert ids(good, tokens=True, method="grad_cam") == ["vit"]
+    # Every method that adds up the channels of one layer is warned of, none is forgotten.
+    cams = {m.id for m in METHODS if m.needs == "layer"}
+    assert cams == set(CAM_METHODS)
+    for method in cams:
+        assert ids(good, tokens=True, method=method) == ["vit"]
     assert ids(good, tokens=True, method="occlusion") == []
     (state,) = states(good, Explained(name="cat", probability=0.01, classes=10))
     assert "“cat” 1 %, less than chance (10 %)" in state.sentence
