@@ -72,20 +72,23 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Preset:
-    """Three wavelengths that show something.
+    """Three wavelengths that show something, or one.
 
     Attributes
     ----------
-    wavelengths_nm : tuple of 3 float
+    wavelengths_nm : tuple of 1 or 3 float
         For red, green, blue.
     purpose : str
         What it is good for.
+    colormap : str
+        For one wavelength.
     """
 
     id: str
     title: str
-    wavelengths_nm: tuple[float, float, float]
+    wavelengths_nm: tuple[float, ...]
     purpose: str
+    colormap: str = "gray"
 
 
 PRESETS = (
@@ -97,6 +100,16 @@ PRESETS = (
     Preset("ams_fire", "Fire, mid-wave", (3900, 2160, 860), "Flames red, hot ground yellow"),
     Preset("ams_heat", "Fire, heat", (11000, 3900, 2160), "Heat through smoke"),
     Preset("ams_smoke", "Fire, through smoke", (2160, 1610, 860), "Fire front below smoke"),
+)
+# The six views in which the masks of the AMS were drawn, offered where the scene is of that
+# sensor: channels 5/3/2, 7/5/3, 10/7/3, 10, 11, 12.
+AMS_PRESETS = (
+    Preset("ams_532", "AMS 5/3/2, visual", (624, 550, 488), "As the eye sees it"),
+    Preset("ams_753", "AMS 7/5/3, colour infrared", (756, 624, 550), "Vegetation and burnt ground"),
+    Preset("ams_1073", "AMS 10/7/3, fire", (2222, 756, 550), "Flames through smoke"),
+    Preset("ams_10", "AMS 10, shortwave infrared", (2222,), "Flames and glow", "viridis"),
+    Preset("ams_11", "AMS 11, mid-wave infrared", (3745,), "Fire, hot ground", "viridis"),
+    Preset("ams_12", "AMS 12, thermal infrared", (10191,), "Warm ground", "viridis"),
 )
 
 
@@ -142,7 +155,14 @@ class Picture:
 
 def available_presets(bands: BandTable) -> list[tuple[Preset, str]]:
     """Return every preset with ``""``, or with the reason why these bands cannot show it."""
-    return [(preset, _missing(bands, preset)) for preset in PRESETS]
+    return [(preset, _missing(bands, preset)) for preset in _offered(bands)]
+
+
+def _offered(bands: BandTable) -> tuple[Preset, ...]:
+    """Return the presets for a scene: those of the AMS only where it is one, or stands for it."""
+    ams = ("AMS", "MASTER")
+    is_ams = any(word in bands.note or word in bands.names[0] for word in ams)
+    return PRESETS + AMS_PRESETS if is_ams else PRESETS
 
 
 def preset_recipe(scene: Scene, preset_id: str) -> Recipe:
@@ -153,15 +173,17 @@ def preset_recipe(scene: Scene, preset_id: str) -> Recipe:
     BadInput
         No such preset, or the scene lacks a wavelength; the sentence names it.
     """
-    preset = next((p for p in PRESETS if p.id == preset_id), None)
+    every = PRESETS + AMS_PRESETS
+    preset = next((p for p in every if p.id == preset_id), None)
     if preset is None:
-        known = ", ".join(p.id for p in PRESETS)
+        known = ", ".join(p.id for p in every)
         raise BadInput(f"There is no composite called {preset_id}.", way_out=f"Use: {known}.")
     reason = _missing(scene.bands, preset)
     if reason:
         raise BadInput(f"{preset.title} cannot be shown: {reason}", subject=scene.title)
     chosen = tuple(_near(scene.bands, nm) for nm in preset.wavelengths_nm)
-    return Recipe(preset.id, preset.title, tuple(b for b in chosen if b is not None))
+    found = tuple(b for b in chosen if b is not None)
+    return Recipe(preset.id, preset.title, found, colormap=preset.colormap)
 
 
 def default_recipe(scene: Scene) -> Recipe:

@@ -136,3 +136,21 @@ def test_lazy_plane_slices_like_an_array(data: st.DataObject) -> None:
     assert plane.shape == whole.shape
     colours = PlaneLevel(scene, (0, 1, 2), 0)
     assert colours[key].shape == (*whole[key].shape, 3)
+
+
+def test_six_views_of_the_ams_are_its_own_channels() -> None:
+    from backends.fire.sensors import AMS_12
+
+    table = AMS_12.band_table()
+    shown = Scene(ArraySource(np.zeros((4, 4, 12), np.float32)), SceneInfo(None, "thermal", table))
+    offered = {preset.id: reason for preset, reason in available_presets(table)}
+    wanted = {
+        "ams_532": (5, 3, 2), "ams_753": (7, 5, 3), "ams_1073": (10, 7, 3),
+        "ams_10": (10,), "ams_11": (11,), "ams_12": (12,),
+    }  # fmt: skip
+    for preset, channels in wanted.items():
+        assert offered[preset] == ""
+        assert preset_recipe(shown, preset).bands == tuple(n - 1 for n in channels)
+    assert preset_recipe(shown, "ams_11").colormap == "viridis"
+    other = BandTable.build(3, wavelength_nm=(650, 550, 460))
+    assert "ams_11" not in {preset.id for preset, _ in available_presets(other)}
