@@ -17,6 +17,7 @@ COMMANDS = (
     "whitebox",
     "finetune",
     "explain",
+    "fire",
     "export",
     "tour",
     "doctor",

@@ -49,6 +49,7 @@ _MODULES = {
     "whitebox": "app.cli.whitebox",
     "finetune": "app.cli.finetune",
     "explain": "app.cli.explain",
+    "fire": "app.cli.fire",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",
     "replay": "app.cli.replay",
@@ -59,7 +60,7 @@ _MODULES = {
 def invoke(words: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     wanted = next((w for w in words if w in _MODULES), None)
-    known = {command.name for command in app.registered_commands}
+    known = {found.name for found in (*app.registered_commands, *app.registered_groups)}
     for name, module in _MODULES.items():
         if (wanted is None or name == wanted) and name not in known:
             importlib.import_module(module)

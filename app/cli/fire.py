@@ -1,0 +1,221 @@
+"""``clearband fire SCENE --out DIR`` and ``clearband fire train …``: find active fire."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from app.cli.console import emit, pairs, run_job, table
+from app.cli.root import app
+from backends.errors import WrongUse
+from backends.jobs import Job, Progress
+
+
+class _SceneFirst(TyperGroup):
+    """``fire SCENE`` means ``fire detect SCENE``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the usual command in where none is named."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+            args = ["detect", *args]
+        return super().parse_args(ctx, args)
+
+
+fire_app = typer.Typer(
+    name="fire",
+    cls=_SceneFirst,
+    help="Find active fire: fire SCENE --out DIR, or fire train to teach the networks.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(fire_app)
+
+_SENSOR = typer.Option("--sensor", help="ams-12, ams-16 or master; default by wavelength or name.")
+_CHANNELS = typer.Option("--channels", help="The sensor's channel of each band: 2,3,5,7,11.")
+_UNITS = typer.Option("--units", help="kelvin, radiance, reflectance or stored; default by value.")
+
+
+@fire_app.command("detect", hidden=True)
+def detect_command(
+    scene_path: Annotated[Path, typer.Argument(metavar="SCENE", help="Any image with heat bands.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    rules: Annotated[
+        str | None, typer.Option("--rules", help="A,B,C,D,F,…; none; default what the bands allow.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Networks of 'fire train', or the Keras pair.")
+    ] = None,
+    segmenter: Annotated[
+        Path | None, typer.Option("--segmenter", help="The second file of the Keras pair.")
+    ] = None,
+    gate: Annotated[float, typer.Option("--gate", help="Probability that opens a tile.")] = 0.2,
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Probability of a fire pixel.")
+    ] = None,
+    min_size: Annotated[int, typer.Option("--min-size", help="Least pixels of a spot.")] = 1,
+    number: Annotated[
+        list[str] | None, typer.Option("--set", help="A.day_k=320: a number of a rule.")
+    ] = None,
+    sensor: Annotated[str, _SENSOR] = "",
+    channels: Annotated[str, _CHANNELS] = "",
+    units: Annotated[str, _UNITS] = "",
+    sun_zenith: Annotated[
+        float | None, typer.Option("--sun-zenith", help="Degrees; 85 and more is night.")
+    ] = None,
+    night: Annotated[bool | None, typer.Option("--night/--day", help="Wins over it.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    option: Annotated[list[str] | None, typer.Option("--option", help="Of the reader.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Find active fire with rules of the trade and, where given, the networks."""
+    from backends import devices
+    from backends.fire.checkpoints import open_networks
+    from backends.fire.detect import detect
+    from backends.fire.fields import FireImage
+    from backends.fire.files import write_result
+    from backends.fire.roles import match_bands
+    from backends.io import open_scene
+
+    changed = _numbers(number)
+    chosen = None if rules is None else [r.strip() for r in rules.split(",") if r.strip()]
+    if chosen == ["none"]:
+        chosen = []
+    words = ["clearband", "fire", str(scene_path), "--out", str(out)]
+    words += ["--rules", rules] if rules else []
+    words += ["--model", str(model)] if model else []
+
+    def run(progress: Progress) -> dict[str, Any]:
+        networks = None
+        if model is not None:
+            networks = open_networks(model, keras_segmenter=segmenter)
+        with open_scene(scene_path, pairs(option, "--option")) as scene:
+            bands = match_bands(scene, sensor=sensor, channels=_listed(channels))
+            image = FireImage(scene, bands, units=units, sun_zenith_deg=sun_zenith, night=night)
+            found = detect(
+                image, rules=chosen, model=networks, gate=gate, pixel_threshold=threshold,
+                min_size=min_size, numbers=changed, command=" ".join(words), progress=progress,
+                device="cpu" if networks is None else devices.choose(device).id,
+            )  # fmt: skip
+            written = write_result(found, scene, out, progress=progress)
+        return {**found.summary, "written": [str(path) for path in written]}
+
+    values = run_job(Job(f"Find fire in {scene_path.name}", run), quiet=as_json)
+    emit(values, as_json=as_json, text=_text(values))
+
+
+@fire_app.command("train")
+def train_command(
+    lines: Annotated[
+        list[Path], typer.Argument(metavar="SCENE=MASK…", help="Flight lines with their masks.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file of networks to write.")],
+    hold: Annotated[
+        list[str] | None, typer.Option("--hold", help="Name of a line kept from the training.")
+    ] = None,
+    recipe: Annotated[str, typer.Option("--recipe", help="corrected or paper.")] = "corrected",
+    bands: Annotated[
+        str, typer.Option("--bands", help="AMS channels to learn from; default all there are.")
+    ] = "",
+    sensor: Annotated[str, _SENSOR] = "",
+    channels: Annotated[str, _CHANNELS] = "",
+    units: Annotated[str, _UNITS] = "",
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="name=value: a number of the recipe.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights and order.")] = 0,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Teach the fire networks: SCENE=MASK for each line; an empty mask is a line without fire."""
+    from backends import devices
+    from backends.fire.checkpoints import save_networks
+    from backends.fire.files import read_lines
+    from backends.fire.samples import apart
+    from backends.fire.training import recipe_of, train
+
+    wanted = recipe_of(recipe, **pairs(setting, "--set"))
+    named = [_pair(str(line)) for line in lines]
+
+    def run(progress: Progress) -> dict[str, Any]:
+        samples, used = read_lines(
+            named, bands=_listed(bands), sensor=sensor, channels=_listed(channels), units=units,
+            recipe=recipe, seed=seed, progress=progress,
+        )  # fmt: skip
+        taught, held = (samples, []) if not hold else apart(samples, hold)
+        made = train(
+            taught, held, used, recipe=wanted, seed=seed,
+            device=devices.choose(device).id, progress=progress,
+        )  # fmt: skip
+        digest = save_networks(made, out)
+        return {"channels": list(used), **dict(made.facts), "written": str(out), "digest": digest}
+
+    values = run_job(Job(f"Teach fire networks on {len(named)} lines", run), quiet=as_json)
+    rows = {
+        "Channels": ", ".join(map(str, values["channels"])),
+        "Lines": f"{len(values['lines_taught'])} taught, {len(values['lines_held'])} held out",
+        "Tiles": f"{values['tiles']['taught']}, {values['tiles']['with_fire']} with fire",
+        "Threshold": f"{values['pixel_threshold']:.2f}"
+        + ("" if values["lines_held"] else ", chosen on the training tiles"),
+        "Time": f"{values['seconds']:.0f} s",
+        "Written": values["written"],
+    }
+    emit(values, as_json=as_json, text=table(rows))
+
+
+def _pair(text: str) -> tuple[Path, Path | None]:
+    scene, sign, mask = text.partition("=")
+    if not sign:
+        raise WrongUse(
+            f"{text} names no mask.",
+            way_out="Give SCENE=MASK, or SCENE= for a line without any fire.",
+        )
+    return Path(scene), Path(mask) if mask else None
+
+
+def _listed(text: str) -> tuple[int, ...] | None:
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip()) or None
+    except ValueError as error:
+        raise WrongUse(f"{text} is no list of channels.", way_out="Give 2,3,5,7,11.") from error
+
+
+def _numbers(values: list[str] | None) -> dict[str, dict[str, Any]]:
+    """Turn ``A.day_k=320`` into numbers by rule."""
+    from inspect import signature
+
+    from backends.fire.rules import rule
+
+    out: dict[str, dict[str, Any]] = {}
+    for key, value in pairs(values, "--set").items():
+        rule_id, _, name = key.partition(".")
+        known = [p for p in list(signature(rule(rule_id).run).parameters)[1:] if p != "consider"]
+        if name not in known:
+            raise WrongUse(
+                f"Rule {rule_id} has no number {name or key}.",
+                way_out=f"It has {', '.join(known) or 'none'}.",
+            )
+        out.setdefault(rule_id, {})[name] = value
+    return out
+
+
+def _text(values: dict[str, Any]) -> str:
+    rows: dict[str, Any] = {
+        "Scene": f"{values['scene']} ({values['sensor']}, {'night' if values['night'] else 'day'})"
+    }
+    for found in values["rules"].values():
+        rows[found["title"]] = f"{found['pixels']} pixels"
+    if model := values["model"]:
+        rows["Networks"] = (
+            f"{model['tiles_opened']} of {model['tiles']} tiles opened at {model['gate']:g}, "
+            f"fire from {model['pixel_threshold']:.2f}"
+        )
+    size = "" if values["fire_ha"] is None else f", {values['fire_ha']:g} ha"
+    rows["Fire"] = f"{values['fire_pixels']} pixels{size} (draft, not verified)"
+    rows["Time"] = f"{values['seconds']:.1f} s"
+    for n, note in enumerate(values["notes"], 1):
+        rows[f"Note {n}"] = note
+    rows["Written"] = ", ".join(Path(p).name for p in values["written"])
+    return table(rows)
