@@ -114,6 +114,10 @@ class FireImage:
         self.bands = bands or match_bands(scene)
         self.low_gain = low_gain and bool(self.bands.low_gain)
         notes = list(self.bands.notes)
+        # What an L1B file says of its channels' brightness temperatures.
+        self._corrections: Mapping[int, tuple[float, float]] = getattr(
+            scene.source, "corrections", {}
+        )
         self._sample = sample_pixels(scene, list(range(scene.shape[2])), size=_SAMPLE)
         self.units, self.scales = self._find_units(units, notes)
         self.sun_zenith_deg = self._sun(sun_zenith_deg)
@@ -311,7 +315,9 @@ class FireImage:
         unit = self.units[band]
         if unit == "radiance":
             um = self.bands.wavelength_nm[band] / 1e3
-            return radiometry.planck_temperature(um, value).astype(np.float32)
+            slope, shift = self._corrections.get(band, (1.0, 0.0))
+            kelvin = radiometry.brightness_temperature(um, value, slope, shift)
+            return kelvin.astype(np.float32)
         if unit == "stored":
             return radiometry.kelvin_from_unit(value / 255)
         return np.asarray(value * self.scales[band], np.float32)

@@ -31,6 +31,7 @@ READERS: tuple[str, ...] = (
     "backends.io.products.emit",
     "backends.io.products.prisma",
     "backends.io.products.dlr",
+    "backends.io.products.ams_l1b",
     "backends.io.zarr_store",
     "backends.io.slides",
     "backends.io.raster",
