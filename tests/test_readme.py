@@ -171,3 +171,23 @@ def test_each_result_names_its_command() -> None:
     for path in resources.path("results", "accuracy.json").parent.glob("*.json"):
         command = json.loads(path.read_text(encoding="utf-8"))["command"]
         assert command.startswith("clearband bench ")
+
+
+def test_active_fire() -> None:
+    found = result("fire")
+    known = [*found["real"]["rows"], *found["simulated"]["rows"]]
+    table = rows("### Active fire")
+    assert len(table) > 20
+    for _, split, method, *cells in table:
+        mine = [
+            r
+            for r in known
+            if r["method"] == method
+            and "missing" not in r
+            and r.get("split", "lines unseen") == split
+            and r.get("variant", "all") == "all"
+        ]
+        assert len(mine) == 1
+        keys = ("precision", "recall", "fire_iou", "mean_iou")
+        for cell, key in zip(cells, keys, strict=True):
+            assert float(cell) == pytest.approx(100 * mine[0][key], abs=0.051)

@@ -31,12 +31,30 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "explain": ("Grad-CAM against forward passes, captum and grad-cam", "app.bench.explain"),
     "finetune": ("classifiers taught on lung CT slices (CLEARBAND_DATA)", "app.bench.finetune"),
     "accuracy": ("the models on real scenes (needs CLEARBAND_DATA)", "app.bench.accuracy"),
+    "fire": (
+        "combined fire model, raw tile to mask, against the paper's 7.75 ms",
+        "app.bench.fire",
+    ),
+    "fire-accuracy": (
+        "fire rules and networks on real patches (CLEARBAND_DATA) and simulated lines",
+        "app.bench.fire_accuracy",
+    ),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
 }
 
 
 # Need real data, or take long: only when named.
-ON_REQUEST = ("scan", "trust", "explain", "hsi", "finetune", "accuracy", "mhc")
+ON_REQUEST = (
+    "scan",
+    "trust",
+    "explain",
+    "hsi",
+    "finetune",
+    "accuracy",
+    "mhc",
+    "fire",
+    "fire-accuracy",
+)
 
 
 @dataclass(frozen=True)

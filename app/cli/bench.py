@@ -32,7 +32,7 @@ def bench(
         list[str] | None, typer.Option("--model", help="hsi, finetune: default all models.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", help="hsi, mhc, finetune: how many.")
+        int | None, typer.Option("--seeds", help="hsi, mhc, finetune, fire-accuracy: how many.")
     ] = None,
     first_seed: Annotated[
         int, typer.Option("--first-seed", help="hsi, mhc, finetune: the first.")
@@ -97,6 +97,12 @@ def bench(
 
         made = mhc.tabulate(range(first_seed, first_seed + (seeds or 5)), out=out, resume=resume)
         emit(made, as_json=as_json, text=mhc.text(made))
+        return
+    if names == ["fire-accuracy"]:
+        from app.bench import fire_accuracy
+
+        made = fire_accuracy.tabulate(seeds=range(first_seed, first_seed + (seeds or 1)), out=out)
+        emit(made, as_json=as_json, text=fire_accuracy.text(made))
         return
     found = run(names or [], rounds=rounds, size_gb=size_gb)
     words = ["clearband bench", *(names or []), f"--rounds {rounds}", f"--gb {size_gb:g}"]
