@@ -18,6 +18,7 @@ COMMANDS = (
     "finetune",
     "explain",
     "fire",
+    "study",
     "export",
     "tour",
     "doctor",

@@ -11,7 +11,17 @@ from backends.runlog import LogLine, parse_log
 
 _NAMES_FILES = ("--out", "--labels", "--checkpoint", "--weights")
 # What makes files or tells facts; the window and the replay itself are not for a log.
-ALLOWED = ("info", "models", "classify", "whitebox", "finetune", "explain", "export", "doctor")
+ALLOWED = (
+    "info",
+    "models",
+    "classify",
+    "whitebox",
+    "finetune",
+    "explain",
+    "study",
+    "export",
+    "doctor",
+)
 
 
 def replay(path: Path, out: Path | None = None, progress: Progress | None = None) -> list[LogLine]:

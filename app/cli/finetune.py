@@ -73,7 +73,7 @@ def finetune_command(
     if out is None and not check:
         raise WrongUse("The results need a folder.", way_out="Give one with --out.")
     wanted = [
-        FinetuneSettings(name, weights, sizes(size), rule, _shares(split), augment, training, seed)
+        FinetuneSettings(name, weights, sizes(size), rule, shares(split), augment, training, seed)
         for name in models
     ]
 
@@ -129,7 +129,8 @@ def comparison(answers: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _shares(text: str) -> tuple[float, float, float]:
+def shares(text: str) -> tuple[float, float, float]:
+    """Read the shares of training, validation and test: ``"70,15,15"``."""
     try:
         found = [float(part) / 100 for part in text.split(",")]
     except ValueError:

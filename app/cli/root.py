@@ -50,6 +50,7 @@ _MODULES = {
     "finetune": "app.cli.finetune",
     "explain": "app.cli.explain",
     "fire": "app.cli.fire",
+    "study": "app.cli.study",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",
     "replay": "app.cli.replay",

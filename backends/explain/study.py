@@ -9,7 +9,7 @@ A picture that cannot be read is listed and left out; the rest goes on.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +47,8 @@ def run_study(
     class_names: Sequence[str],
     *,
     settings: StudySettings | None = None,
+    kept: Mapping[str, tuple[ModelResult, dict[int, str]]] | None = None,
+    keep: Callable[[ModelResult, dict[int, str]], None] | None = None,
     progress: Progress | None = None,
 ) -> Study:
     """Run the protocol; one network at a time, images read again for each (memory is bounded).
@@ -59,6 +61,10 @@ def run_study(
     class_names : sequence of str
         Of the labels.
     settings : StudySettings, optional
+    kept : mapping of name to (ModelResult, unread), optional
+        Networks that were studied before, with the same images and settings.
+    keep : callable, optional
+        Takes each new result and the images that could not be read, to keep them.
     progress : Progress, optional
         Counted in images looked at and maps measured.
 
@@ -90,6 +96,12 @@ def run_study(
     results: list[ModelResult] = []
     chosen: tuple[int, ...] | None = None
     for model in models:
+        if kept and model.name in kept:
+            result, gone = kept[model.name]
+            results.append(result)
+            unread |= gone
+            progress.advance(len(images) + planned)
+            continue
         progress.note(f"{model.name}: what the images show")
         begun = time.perf_counter()
         ledger = Ledger()
@@ -114,6 +126,8 @@ def run_study(
                 ledger,
             )
         )
+        if keep is not None:
+            keep(results[-1], dict(unread))
         progress.partial(tuple(results))
     if len(unread) == len(images):
         raise BadInput(

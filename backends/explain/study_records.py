@@ -176,6 +176,8 @@ class Study:
     unread : tuple of (name, sentence)
     settings : StudySettings
     seconds : float
+    notes : tuple of str
+        Of the images and networks: what they share, how they were made.
     """
 
     class_names: tuple[str, ...]
@@ -187,3 +189,4 @@ class Study:
     unread: tuple[tuple[str, str], ...]
     settings: StudySettings = field(default_factory=StudySettings)
     seconds: float = 0.0
+    notes: tuple[str, ...] = ()

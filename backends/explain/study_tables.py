@@ -17,12 +17,13 @@ from backends.explain.study import class_agreement
 from backends.explain.study_records import MapRecord, ModelResult, Study
 from backends.explain.trust_card import plain
 from backends.io.writers.atomic import write_text
+from backends.io.writers.figures import grid_figure
 from backends.io.writers.tables import write_rows
 from backends.overlays import Provenance, software_versions
 from backends.report import Report, Table, write_html
 
 ALL = "all"
-_TILE, _SHOWN = 112, 6
+_TILE, _SHOWN = 128, 6
 
 # Column, what it is, in the order of the table. "(paper)" marks the study's own definition.
 COLUMNS = {
@@ -30,6 +31,8 @@ COLUMNS = {
     "class": "class, or all",
     "images": "images with an answer",
     "accuracy": "part answered rightly (of a class: its recall)",
+    "beats_commonest": "whether it is better than always saying the commonest class; else its "
+    "maps explain nothing learnt",
     "f1": "F1 of the class; over all classes their mean (macro)",
     "maps": "images explained",
     "locacc_paper": "LocAcc (paper): part of the mask above half of the map's range",
@@ -112,6 +115,13 @@ def notes(study: Study) -> list[str]:
     flat = sum(not np.isfinite(r.faithfulness) for m in study.models for r in m.records)
     if flat:
         out.append(f"{flat} maps had no contrast and are left out of F.")
+    weak = [r["model"] for r in rows(study) if r["beats_commonest"] is False]
+    if weak:
+        out.append(
+            f"{', '.join(weak)}: no better than always saying the commonest class. Take for "
+            "untrained; the measures of their maps are no result."
+        )
+    out += study.notes
     out += [f"{m.model}: {m.note}" for m in study.models if m.note]
     if study.unread:
         out.append(f"{len(study.unread)} of {len(study.images)} images could not be read.")
@@ -151,7 +161,11 @@ def report(study: Study, title: str, provenance: Provenance | None = None) -> Re
     found = rows(study)
     all_rows = [row for row in found if row["class"] == ALL]
     parts = [
-        _table("What the networks know", ("model", "images", "accuracy", "f1"), all_rows),
+        _table(
+            "What the networks know",
+            ("model", "images", "accuracy", "f1", "beats_commonest"),
+            all_rows,
+        ),
         _table(
             "Do the maps name what was used?",
             ("model", "maps", "drop_paper", "drop_position", "deletion_auc", "insertion_auc",
@@ -181,7 +195,7 @@ def report(study: Study, title: str, provenance: Provenance | None = None) -> Re
 
 
 def gallery(study: Study) -> NDArray[np.uint8]:
-    """Return a few images in rows, and the map of every network beside each.
+    """Return a few images in rows, and the map of every network beside each, with names.
 
     Returns
     -------
@@ -190,10 +204,11 @@ def gallery(study: Study) -> NDArray[np.uint8]:
     """
     shown = _spread([r.image for r in study.models[0].records], _SHOWN)
     colors = colors_of("inferno").astype(float)
-    lines = []
+    lines, texts = [], []
     for index in shown:
         picture = _grey(study.images[index].load())
         tiles = [np.repeat(picture[..., None], 3, 2)]
+        said = [study.class_names[study.labels[index]]]
         for model in study.models:
             record = next((r for r in model.records if r.image == index), None)
             tile = np.full((_TILE, _TILE, 3), 255.0)
@@ -202,10 +217,18 @@ def gallery(study: Study) -> NDArray[np.uint8]:
                 painted = colors[(heat * 255).astype(int)]
                 tile = 0.4 * tiles[0] + 0.6 * painted
             tiles.append(tile)
-        lines.append(np.concatenate([_framed(t) for t in tiles], axis=1))
+            answer = model.answers[index]
+            said.append("" if answer < 0 else f"says {study.class_names[answer]}")
+        lines.append(np.stack(tiles))
+        texts.append(said)
     if not lines:
         return np.full((_TILE, _TILE, 3), 255, np.uint8)
-    return np.concatenate(lines).round().astype(np.uint8)
+    return grid_figure(
+        np.stack(lines).round().astype(np.uint8),
+        ["image", *(model.model for model in study.models)],
+        texts,
+        row_names=[Path(study.images[index].name).stem for index in shown],
+    )
 
 
 def _row(
@@ -230,6 +253,7 @@ def _row(
         "class": ALL if label is None else study.class_names[label],
         "images": int(mine.sum()),
         "accuracy": _mean(right.astype(float)),
+        "beats_commonest": None if label is not None else _beats_commonest(study, known, right),
         "f1": _mean(f1 if label is None else f1[label : label + 1]),
         "maps": len(of),
         "locacc_paper": _mean([one.coverage for one in there]),
@@ -244,6 +268,14 @@ def _row(
         "faithfulness": mean(lambda r: r.faithfulness),
         "class_agreement": _mean([a for a in agreement if a is not None]),
     }
+
+
+def _beats_commonest(
+    study: Study, known: NDArray[np.bool_], right: NDArray[np.bool_]
+) -> bool | None:
+    if not known.any():
+        return None
+    return bool(right.mean() > np.bincount(study.labels[known]).max() / known.sum())
 
 
 def _map_row(study: Study, model: ModelResult, record: MapRecord) -> dict[str, Any]:
@@ -299,6 +331,8 @@ def _cell(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "n/a" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
@@ -308,13 +342,10 @@ def _spread(items: Sequence[int], count: int) -> list[int]:
 
 
 def _grey(pixels: NDArray[Any]) -> NDArray[np.float64]:
-    values = np.asarray(pixels, float)
+    from PIL import Image
+
+    values = np.asarray(pixels, np.float32)
     values = values if values.ndim == 2 else values.mean(axis=2)
-    step = max(1, min(values.shape) // (2 * _TILE))
-    return 255 * stretched(at_size(values[::step, ::step], (_TILE, _TILE)))
-
-
-def _framed(tile: NDArray[Any]) -> NDArray[Any]:
-    out = np.full((_TILE + 4, _TILE + 4, 3), 255.0)
-    out[2:-2, 2:-2] = tile
-    return out
+    # Pillow's bilinear averages when it shrinks.
+    small = Image.fromarray(values).resize((_TILE, _TILE), Image.Resampling.BILINEAR)
+    return 255 * stretched(np.asarray(small, np.float64))

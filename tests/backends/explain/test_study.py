@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from patch_network import SIDE, PlantedPatch, gradient_map, patch_mask
 
 from backends.errors import BadInput, Cancelled
 from backends.explain.study import run_study
+from backends.explain.study_keeping import keep_result, kept_result
 from backends.explain.study_records import Study, StudyImage, StudyModel, StudySettings
 from backends.explain.study_tables import (
     COLUMNS,
@@ -136,7 +138,12 @@ def test_files(study: Study, tmp_path: Path) -> None:
     assert "Do networks agree on why?" in page
     assert "Do they lie on the marked place?" in page
     assert "1 of 13 images could not be read." in page
-    assert gallery(study).shape == (6 * 116, 4 * 116, 3)
+    picture = gallery(study)
+    assert min(picture.shape[:2]) > 4 * 128
+    assert picture.dtype == np.uint8
+    # Inferno's heat stands in the maps of the honest networks.
+    hot = picture.astype(int)
+    assert ((hot[..., 0] - hot[..., 2]) > 80).sum() > 500
 
 
 def test_without_masks_and_seeds_it_says_so() -> None:
@@ -169,6 +176,49 @@ def test_what_cannot_be_studied_is_said() -> None:
     with pytest.raises(BadInput, match="None of the images") as caught:
         run_study([StudyImage("torn.png", 0, broken)], models(), CLASSES)
     assert "torn.png could not be read." in caught.value.way_out
+
+
+def test_a_stopped_study_goes_on_with_the_next_network(
+    study: Study, tmp_path: Path, cancel_after
+) -> None:
+    path = tmp_path / "models" / "one.npz"
+    first = study.models[0]
+    keep_result(path, "this study", first, {12: "torn.png could not be read."})
+    assert kept_result(path, "another study") is None
+    assert kept_result(tmp_path / "none.npz", "this study") is None
+    kept = kept_result(path, "this study")
+    assert kept is not None
+    asked: list[str] = []
+
+    def watched(one: StudyModel) -> StudyModel:
+        def predict(batch: torch.Tensor) -> torch.Tensor:
+            asked.append(one.name)
+            return one.predict(batch)
+
+        return replace(one, predict=predict)
+
+    made: list[str] = []
+    again = run_study(
+        images(with_broken=True), [watched(m) for m in models()], CLASSES, settings=QUICK,
+        kept={first.model: kept}, keep=lambda result, unread: made.append(result.model),
+    )  # fmt: skip
+    assert first.model not in asked
+    assert made == ["honest 2", "aside"]
+    assert rows(again) == rows(study)
+    assert consistency_rows(again) == consistency_rows(study)
+    assert again.unread == study.unread
+
+
+def test_a_network_that_says_one_class_is_taken_for_untrained() -> None:
+    constant = replace(
+        models()[0], name="constant",
+        predict=lambda batch: torch.tensor([[0.9, 0.1]]).repeat(len(batch), 1),
+    )  # fmt: skip
+    found = run_study(images(), [constant, models()[1]], CLASSES, settings=QUICK)
+    table = {row["model"]: row for row in rows(found) if row["class"] == "all"}
+    assert table["constant"]["beats_commonest"] is False
+    assert table["honest 2"]["beats_commonest"] is True
+    assert any("constant: no better than always saying" in note for note in to_dict(found)["notes"])
 
 
 def test_cancel_within_a_batch(cancel_after) -> None:
