@@ -62,7 +62,7 @@ def test_networks_beside_the_rest() -> None:
     }
     table = rows("### Networks beside the rest")
     assert len(table) == len({(r["scene"], r["protocol"], r["model"]) for r in runs})
-    for scene, protocol, model, seeds, overall, average, kappa, _, _ in table:
+    for scene, protocol, model, seeds, overall, average, kappa, *_ in table:
         mine = [
             r
             for r in runs
