@@ -39,6 +39,10 @@ LINE = "#E69F00"
 # A dashed outline is drawn as this many strokes at most: more would make drawing slow.
 MOST_DASHES = 400
 LIMITS_SAMPLE = 250_000
+# While a map is being made its limits are looked for in fewer values: they change again.
+PARTIAL_SAMPLE = 40_000
+# Larger maps are drawn from as many of their values as the screen has pixels.
+LARGEST_FLAT = 2048 * 2048
 # Of the least sure pixels of a map that fades.
 FAINTEST = 0.12
 
@@ -93,10 +97,13 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
     elif isinstance(overlay, (ScoreMap, ConceptMaps)):
         values = plane(overlay, choice)
         low, high = limits(overlay, choice)
-        layer.data = values
-        old_low, old_high = layer.contrast_limits_range
-        layer.contrast_limits_range = (min(old_low, low), max(old_high, high))
-        layer.contrast_limits = (low, high)
+        if layer.multiscale != (values.size > LARGEST_FLAT):
+            return False
+        _put_values(layer, values)
+        if not (overlay.partial and _near(layer.contrast_limits, (low, high))):
+            old_low, old_high = layer.contrast_limits_range
+            layer.contrast_limits_range = (min(old_low, low), max(old_high, high))
+            layer.contrast_limits = (low, high)
     elif isinstance(overlay, GraphOverlay) and len(before.edges) and len(overlay.edges):
         layer.data = _hops(overlay)
     elif isinstance(overlay, GraphOverlay) and not len(before.edges) and not len(overlay.edges):
@@ -191,7 +198,67 @@ def plane(overlay: Overlay, choice: int = 0) -> NDArray[Any]:
 def limits(overlay: Overlay, choice: int = 0) -> tuple[float, float]:
     """Return the values at the ends of its colour bar."""
     centre = overlay.centre if isinstance(overlay, ScoreMap) else None
-    return value_limits(plane(overlay, choice), centre, sample=LIMITS_SAMPLE)
+    sample = PARTIAL_SAMPLE if overlay.partial else LIMITS_SAMPLE
+    return value_limits(plane(overlay, choice), centre, sample=sample)
+
+
+class MapLevel:
+    """A coarser view of a large map that takes newer values without a new layer.
+
+    Parameters
+    ----------
+    step : int
+        Every so manieth row and column.
+    """
+
+    def __init__(self, values: NDArray[Any], step: int) -> None:
+        self._step, self.dtype, self.ndim = step, values.dtype, 2
+        self.put(values)
+
+    def put(self, values: NDArray[Any]) -> None:
+        """Take other values of the same size; what reads just now keeps the old ones."""
+        self._view = values[:: self._step, :: self._step]
+        self.shape, self.size = self._view.shape, self._view.size
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return np.asarray(self._view[key])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self._view, dtype=dtype)
+
+
+def levels(values: NDArray[Any]) -> NDArray[Any] | list[MapLevel]:
+    """Return a map as the canvas takes it: a large one with coarser views of itself, no copies.
+
+    A heatmap has more values than its network has cells, so that leaving some out shows
+    the same picture.
+    """
+    if values.size <= LARGEST_FLAT:
+        return values
+    out = [MapLevel(values, 1)]
+    while max(out[-1].shape) > 1024:
+        out.append(MapLevel(values, 2 ** len(out)))
+    return out
+
+
+def _put_values(layer: Any, values: NDArray[Any]) -> None:
+    """Give a layer newer values; a large one reads only what is in view."""
+    known = list(layer.data) if layer.multiscale else []
+    if not known or known[0].shape != values.shape or not isinstance(known[0], MapLevel):
+        layer.data = levels(values)
+        return
+    for level in known:
+        level.put(values)
+    layer.refresh(thumbnail=False, highlight=False, extent=False)
+
+
+def _near(before: Any, now: tuple[float, float]) -> bool:
+    """Tell whether limits moved by less than eyes see."""
+    reach = 0.05 * (before[1] - before[0])
+    return abs(before[0] - now[0]) <= reach and abs(before[1] - now[1]) <= reach
 
 
 def colormap_name(overlay: Overlay) -> str:
@@ -301,8 +368,10 @@ def _class_map(overlay: ClassMap, frame: Frame, choice: int) -> list[Any]:
 def _scores(overlay: ScoreMap | ConceptMaps, frame: Frame, choice: int) -> list[Any]:
     from napari.layers import Image
 
+    data = levels(plane(overlay, choice))
     layer = Image(
-        plane(overlay, choice),
+        data,
+        multiscale=isinstance(data, list),
         name=overlay.title,
         rgb=False,
         colormap=continuous(colormap_name(overlay)),

@@ -17,6 +17,7 @@ from app.actions import Actions
 from app.bridge import Bridge
 from app.canvas import Canvas
 from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geometry
+from app.looking import Looking
 from app.menus import add_all, add_recent
 from app.napari_panels import NapariPanels
 from app.opening import Opener
@@ -57,6 +58,8 @@ class ClearbandWindow(QObject):
         Layers, boards, drawing, mouse.
     docks : dict of str to Dock
         Those loaded so far, by id.
+    looking : Looking
+        Magnification, what is in view, overview.
     tools : Tools
         What keys do to the active scene.
     actions : Actions
@@ -108,6 +111,7 @@ class ClearbandWindow(QObject):
         menu_bar.setCornerWidget(self.bar)
         self.bar.mark(self.workbench)
         self.tools = Tools(self)
+        self.looking = Looking(self)
         add_all(self)
         self.sessions = SessionKeeper(self)
         self.actions.take_keys()
@@ -428,6 +432,7 @@ class ClearbandWindow(QObject):
         self._key_guard.stop()
         for target in (self.qt_window, self.viewer.window._qt_viewer, self.welcome):
             target.removeEventFilter(self)
+        self.looking.close()
         self.canvas.close()
         self.workspace.close()
         self.workspace.jobs.clear()  # what they would have told is of no use any more

@@ -10,11 +10,13 @@ from app.actions import Action
 from app.napari_panels import PANELS
 from app.samples import SAMPLES, downloads
 from app.workbenches import DOCKS, WORKBENCHES, workbench
+from backends.magnification import STEPS, magnification_text
 
 if TYPE_CHECKING:
     from app.window import ClearbandWindow
 
 RECENT_SHOWN = 8
+MOST_WINDOWS = 8
 
 
 def add_all(window: ClearbandWindow) -> None:
@@ -23,6 +25,7 @@ def add_all(window: ClearbandWindow) -> None:
     exporting.add_actions(window)
     _add_edit(window)
     _add_view(window)
+    _add_looking(window)
     _add_workbenches(window)
     _add_help(window)
 
@@ -269,6 +272,59 @@ def _add_view(window: ClearbandWindow) -> None:
                 "View/napari",
                 group=50,
                 checked=lambda name=name: window.panels.is_shown(name),
+            )
+        )
+
+
+def _add_looking(window: ClearbandWindow) -> None:
+    looking, tools = window.looking, window.tools
+    for step in STEPS:
+        text = magnification_text(step)
+        window.actions.add(
+            Action(
+                f"view.magnify_{step:g}",
+                f"Magnify {text}",
+                lambda step=step: looking.magnify(step),
+                "View/Magnification",
+                group=15,
+                enabled=looking.has_magnification,
+                help="As through an objective of that power; from the file's, or its pixel size.",
+            )
+        )
+    window.actions.add(
+        Action(
+            "view.overview",
+            "Overview",
+            looking.toggle_overview,
+            "View",
+            "O",
+            15,
+            checked=lambda: looking.overview.wanted,
+            help="The whole scene in a corner while a part is in view; click it to go there.",
+        ),
+        Action(
+            "view.next_window",
+            "Next display window",
+            tools.next_window,
+            "View/Display window",
+            "W",
+            16,
+            enabled=lambda: bool(tools.windows()),
+            help="Mediastinum, lung, bone, brain, abdomen, and the file's own.",
+        ),
+    )
+    for number in range(1, MOST_WINDOWS + 1):
+        window.actions.add(
+            Action(
+                f"view.window_{number}",
+                f"Display window {number}",
+                lambda number=number: tools.show_window(number),
+                "View/Display window",
+                f"Alt+{number}",
+                17,
+                label=lambda number=number: tools.window_title(number),
+                checked=lambda number=number: tools.window_is_shown(number),
+                enabled=lambda number=number: len(tools.windows()) >= number,
             )
         )
 

@@ -281,4 +281,4 @@ def _cut(layer: Any, overlay: Overlay, part: float | None) -> None:
     if layer.data.shape[1] != keep:
         flat = isinstance(overlay, ClassMap)
         full = conversion.picture(overlay) if flat else conversion.plane(overlay, choice)
-        layer.data = full[:, :keep]
+        layer.data = full[:, :keep] if flat else conversion.levels(full[:, :keep])

@@ -37,6 +37,10 @@ class StatusBar(QWidget):
         # As wide as its words; where there is no room it gives way, as the place does.
         self.facts.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.magnification = QLabel("")
+        self.magnification.setAccessibleName("Magnification")
+        self.magnification.setToolTip("Magnification on the screen; View > Magnification sets it")
+        self.magnification.hide()
         self.jobs = JobSummary(self)
         self.jobs.clicked.connect(self.jobs_clicked)
         self.device = QLabel("")
@@ -46,6 +50,7 @@ class StatusBar(QWidget):
         row.setSpacing(16)
         row.addWidget(self.place, 1)
         row.addWidget(self.facts)
+        row.addWidget(self.magnification)
         row.addWidget(self.jobs)
         row.addWidget(self.device)
         self._timer = Pulse(self, self._poll)
@@ -110,6 +115,12 @@ class StatusBar(QWidget):
         if values is not None:
             parts.append(value_text(values, scene.info.unit))
         self.place.setText("  ·  ".join(parts))
+
+    def show_magnification(self, words: str) -> None:
+        """Say at how many × the scene is shown; empty where that means nothing."""
+        if words != self.magnification.text():
+            self.magnification.setText(words)
+            self.magnification.setVisible(bool(words))
 
     def _on_left(self) -> None:
         self.place.setText("")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtGui import QCursor
 from PyQt6.QtWidgets import QApplication, QToolTip
 
 from app import help as help_pages
+from backends.composite import default_recipe, window_words
 from backends.scene import Scene
 
 if TYPE_CHECKING:
@@ -72,6 +74,45 @@ class Tools:
                 )
 
         self._with_scene(switch)
+
+    # -- display windows -----------------------------------------------------------------
+
+    def windows(self) -> list[tuple[str, tuple[float, float]]]:
+        """Return the display windows of the active scene: name, lowest and highest value."""
+        scene = self._window.workspace.active_scene
+        return [] if scene is None or scene.info.is_rgb else list(scene.info.windows.items())
+
+    def show_window(self, number: int) -> None:
+        """Show the active scene in a display window, counted from 1."""
+        found = self.windows()
+        scene = self._window.workspace.active_scene
+        if scene is None or not found:
+            self._window.tell("Display windows come with CT images and other DICOM files.", "info")
+        elif number <= len(found):
+            pictures = self._window.canvas.pictures
+            recipe = pictures.wanted(scene.id) or default_recipe(scene)
+            limits = (found[number - 1][1],) * len(recipe.bands)
+            pictures.ask(scene.id, replace(recipe, limits=limits))
+
+    def next_window(self) -> None:
+        """Show the display window after the one that is shown."""
+        count = len(self.windows())
+        # Two may be the same, as the file's own and one of ours: go on from the last of them.
+        now = max((n for n in range(1, count + 1) if self.window_is_shown(n)), default=0)
+        self.show_window(now % count + 1 if count else 1)
+
+    def window_is_shown(self, number: int) -> bool:
+        """Tell whether a display window is in use."""
+        found, scene = self.windows(), self._window.workspace.active_scene
+        recipe = None if scene is None else self._window.canvas.pictures.wanted(scene.id)
+        if recipe is None or recipe.limits is None or number > len(found):
+            return False
+        return bool(recipe.limits[0] == found[number - 1][1])
+
+    def window_title(self, number: int) -> str:
+        """Return the name of a display window with its level and width."""
+        found = self.windows()
+        return window_words(*found[number - 1]) if number <= len(found) else "–"
 
     def matrix_here(self) -> None:
         """Show the matrices of the pixel under the mouse."""

@@ -216,6 +216,12 @@ def single_band(
     return Recipe("single", scene.bands.label(band), (band,), colormap=colormap, limits=limits)
 
 
+def window_words(name: str, limits: tuple[float, float]) -> str:
+    """Return a display window as radiologists write it: name, level and width."""
+    low, high = limits
+    return f"{name} ({(low + high) / 2:g} / {high - low:g})"
+
+
 def coarse_level(scene: Scene, pixels: int = 512 * 512) -> int:
     """Return the finest level with at most ``pixels`` pixels, or the coarsest there is."""
     shapes = scene.level_shapes

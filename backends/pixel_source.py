@@ -115,6 +115,11 @@ class SceneInfo:
         Value to ``#rrggbb``, as the file gives them.
     windows : dict
         Display presets by name: (low, high) in physical values (DICOM).
+    objective : float or None
+        Magnification of the objective a slide was scanned with, 40 for 40×.
+    sides : tuple of 4 str
+        Letters of the body's sides at the left, right, top and bottom of the picture; empty
+        where unknown.
     facts : dict
         Further things worth showing, name to text.
     notes : tuple of str
@@ -142,6 +147,8 @@ class SceneInfo:
     class_names: dict[int, str] = field(default_factory=dict)
     class_colors: dict[int, str] = field(default_factory=dict)
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
+    objective: float | None = None
+    sides: tuple[str, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     other_ways: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -30,6 +30,7 @@ from backends.composite import (
     default_recipe,
     preset_recipe,
     single_band,
+    window_words,
 )
 from backends.errors import ClearbandError
 from backends.scene import Scene
@@ -285,7 +286,7 @@ class ComposerDock(QWidget):
                 continue
             self.stretch.addItem(title, stretch)
         for name, limits in scene.info.windows.items():
-            self.stretch.addItem(f"Window: {name}", ("window", limits))
+            self.stretch.addItem(window_words(name, limits), ("window", limits))
         chosen: object = recipe.stretch
         if recipe.limits is not None:
             chosen = ("window", recipe.limits[0])

@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "trust": ("a trust card against the forwards it needs", "app.bench.trust_card"),
     "explain": ("Grad-CAM against forward passes, captum and grad-cam", "app.bench.explain"),
+    "slide": ("a heatmap that streams over a 100,000 × 80,000 slide", "app.bench.slide"),
     "finetune": ("classifiers taught on lung CT slices (CLEARBAND_DATA)", "app.bench.finetune"),
     "accuracy": ("the models on real scenes (needs CLEARBAND_DATA)", "app.bench.accuracy"),
     "fire": (
@@ -48,6 +49,7 @@ ON_REQUEST = (
     "scan",
     "trust",
     "explain",
+    "slide",
     "hsi",
     "finetune",
     "accuracy",

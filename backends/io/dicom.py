@@ -23,13 +23,15 @@ TITLE = "DICOM image or series"
 
 _MOST_FILES = 5000
 _KEPT_SLICES = 8
-# The usual ways to look at a CT (low, high in Hounsfield units); the first is shown first.
+# The usual ways to look at a CT (low, high in Hounsfield units), level and width in brackets.
 CT_WINDOWS = {
-    "Soft tissue": (-160.0, 240.0),
-    "Lung": (-1350.0, 150.0),
-    "Bone": (-450.0, 1050.0),
-    "Brain": (0.0, 80.0),
+    "Mediastinum": (-160.0, 240.0),  # 40 / 400
+    "Lung": (-1350.0, 150.0),  # -600 / 1500
+    "Bone": (-500.0, 1300.0),  # 400 / 1800
+    "Brain": (0.0, 80.0),  # 40 / 80
+    "Abdomen": (-150.0, 250.0),  # 50 / 400
 }
+_SIDES = (("L", "R"), ("P", "A"), ("H", "F"))  # of x, y, z towards plus and minus
 
 
 def sniff(path: Path, head: bytes) -> float:
@@ -187,7 +189,9 @@ def _open_series(path: Path, options: Mapping[str, Any]) -> Scene:
     if len(gains) > 1:
         notes.append("The slices have different scales; the first one's is used for all.")
     slices = [(file, 0) for _, file, _ in chosen]
-    return _scene(path, slices, chosen[0][2], options, notes)
+    placed = all(h.get("ImagePositionPatient") is not None for _, _, h in chosen)
+    positions = [position for position, _, _ in chosen] if placed else []
+    return _scene(path, slices, chosen[0][2], options, notes, positions)
 
 
 def _series_title(slices: Sequence[tuple[float, Path, Any]]) -> str:
@@ -217,6 +221,7 @@ def _scene(
     header: Any,
     options: Mapping[str, Any],
     notes: list[str],
+    positions: Sequence[float] = (),
 ) -> Scene:
     source = DicomPixels(slices, header)
     count = source.shape[2]
@@ -229,7 +234,7 @@ def _scene(
     if is_rgb:
         names, axis = ("Red", "Green", "Blue"), "channel"
     else:
-        names = tuple(f"Slice {n + 1}" for n in range(count)) if count > 1 else ("Image",)
+        names = _slice_names(positions, count)
         axis = "slice" if count > 1 else "channel"
     spacing = header.get("PixelSpacing") or header.get("ImagerPixelSpacing")
     windows = _windows(header, slope, intercept)
@@ -253,10 +258,40 @@ def _scene(
         unit="HU" if modality == "CT" else "",
         is_rgb=is_rgb and source.dtype == np.uint8,
         windows=windows,
+        sides=_sides(header),
         facts=facts,
         notes=tuple(notes),
     )
     return Scene(source, info)
+
+
+def _slice_names(positions: Sequence[float], count: int) -> tuple[str, ...]:
+    """Return what the slices are called, with their place along the body where it is known."""
+    if count == 1:
+        return ("Image",)
+    if len(positions) != count:
+        return tuple(f"Slice {n + 1}" for n in range(count))
+    return tuple(f"Slice {n + 1}, {at:.1f} mm" for n, at in enumerate(positions))
+
+
+def _sides(header: Any) -> tuple[str, ...]:
+    """Return the letters of the body's sides at the left, right, top and bottom.
+
+    The direction cosines of rows and columns (DICOM PS3.3, C.7.6.2.1.1) point to the
+    patient's left, back and head; oblique planes get the letters of the nearest axis.
+    """
+    try:
+        cosines = np.asarray(header.ImageOrientationPatient, float)
+    except (AttributeError, ValueError, TypeError):
+        return ()
+    if cosines.shape != (6,) or not np.isfinite(cosines).all() or not cosines.any():
+        return ()
+    out = []
+    for along in (cosines[:3], cosines[3:]):
+        axis = int(np.abs(along).argmax())
+        plus, minus = _SIDES[axis]
+        out += [minus, plus] if along[axis] > 0 else [plus, minus]
+    return tuple(out)
 
 
 def _windows(header: Any, slope: float, intercept: float) -> dict[str, tuple[float, float]]:

@@ -69,9 +69,14 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
         kind="medical",
         reader=ID,
         options=dict(options),
-        bands=BandTable.build(count, names=[f"Slice {n + 1}" for n in range(count)], axis="slice"),
+        bands=BandTable.build(
+            count,
+            names=[f"Slice {n + 1}, {at:.1f} mm" for n, at in enumerate(source.positions)],
+            axis="slice",
+        ),
         pixel_size=(zooms[0], zooms[1]),
         pixel_unit="mm",
+        sides=("L", "R", "A", "P"),
         gain=float(slope) if np.isfinite(slope) and slope else 1.0,
         offset=float(inter) if np.isfinite(inter) else 0.0,
         facts={"Slice distance, mm": f"{zooms[2]:.3g}"},
@@ -106,6 +111,13 @@ class NiftiPixels:
         self.level_shapes: Sequence[tuple[int, int]] = (self.shape[:2],)
         zoom = [float(z) for z in [*image.header.get_zooms()[:3], 1, 1][:3]]
         self.zooms = (zoom[self._axis[1]], zoom[self._axis[0]], zoom[self._axis[2]])
+        # Of the middle of each slice, along the body towards the head.
+        middle = (np.asarray(lengths, float) - 1) / 2
+        self.positions = []
+        for number in range(up):
+            at = middle.copy()
+            at[self._axis[2]] = up - 1 - number if self._back[2] else number
+            self.positions.append(float(affine[2, :3] @ at + affine[2, 3]))
 
     def read(self, window: Window, bands: Sequence[int], level: int) -> NDArray[Any]:
         """Return ``(height, width, bands)``; see `PixelSource`."""

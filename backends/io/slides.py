@@ -77,10 +77,20 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
         bands=BandTable.build(3, names=("Red", "Green", "Blue")),
         pixel_size=size,
         pixel_unit="µm" if size else "",
+        objective=_power(power),
         is_rgb=True,
         facts=facts,
     )
     return Scene(source, info)
+
+
+def _power(text: Any) -> float | None:
+    """Return a magnification that a file gives as text; None for nonsense."""
+    try:
+        power = float(text)
+    except (TypeError, ValueError):
+        return None
+    return power if 0.1 <= power <= 1000 else None
 
 
 class SlidePixels:

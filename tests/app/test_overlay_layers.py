@@ -236,3 +236,30 @@ def test_late_legend_of_a_removed_overlay_is_dropped(window, make_scene, open_sc
     qtbot.waitUntil(lambda: all(h.state.is_final for h in window.workspace.jobs))
     qtbot.wait(20)
     assert window.canvas.board.legend(scene.id, overlay.id) is None
+
+
+def test_a_large_map_streams_into_its_layer(desk, make_scene, put, monkeypatch) -> None:
+    """The same layer, the same place; newer values are read where one looks."""
+    from app import layers as conversion
+
+    monkeypatch.setattr(conversion, "LARGEST_FLAT", 1000)
+    scene = put(make_scene(rows=40, cols=64))
+    first = replace(heat(scene), partial=True)
+    values = np.array(first.values)
+    values[20:] = np.nan
+    first = replace(first, values=values)
+    desk.workspace.add_overlay(first)
+    (layer,) = desk.canvas.overlays.layers(first.id)
+    assert layer.multiscale
+    later = replace(first, values=heat(scene).values)
+    desk.workspace.add_overlay(later)
+    assert desk.canvas.overlays.layers(first.id) == [layer]
+    np.testing.assert_array_equal(np.asarray(layer.data[0]), later.values)
+    whole = replace(later, partial=False, values=later.values * 100)
+    desk.workspace.add_overlay(whole)
+    assert desk.canvas.overlays.layers(first.id) == [layer]
+    assert layer.contrast_limits[1] == pytest.approx(np.percentile(whole.values, 98), rel=0.02)
+    desk.canvas.board.set_swipe(0.5)
+    assert layer.data[0].shape == (40, 32)
+    desk.canvas.board.set_swipe(None)
+    assert layer.data[0].shape == (40, 64)

@@ -48,7 +48,11 @@ def test_series_is_sorted_by_place_and_in_hounsfield(tmp_path: Path) -> None:
         assert scene.info.unit == "HU"
         assert scene.info.pixel_size == (0.5, 0.7)
         assert scene.info.windows["As stored"] == (-160, 240)
-        assert "Lung" in scene.info.windows
+        assert scene.info.windows["Lung"] == (-1350, 150)
+        assert scene.info.windows["Bone"] == (-500, 1300)
+        assert next(iter(scene.info.windows)) == "As stored"
+        assert scene.bands.names == ("Slice 1, 10.0 mm", "Slice 2, 20.0 mm", "Slice 3, 30.0 mm")
+        assert scene.info.sides == ("R", "L", "A", "P")
         assert "Secret" not in repr(scene.info)
 
 
@@ -122,3 +126,21 @@ def test_real_medical_images(clearband_data: Path) -> None:
         with open_scene(clearband_data / "nifti" / name) as scene:
             assert scene.shape == shape
             assert scene.read(bands=[shape[2] // 2]).std() > 0
+
+
+@pytest.mark.parametrize(
+    ("cosines", "sides"),
+    [
+        ([1, 0, 0, 0, 0, -1], ("R", "L", "H", "F")),  # from the front
+        ([0, 1, 0, 0, 0, -1], ("A", "P", "H", "F")),  # from the left side
+        ([-0.9, 0.1, 0, 0.1, -0.9, 0.2], ("L", "R", "P", "A")),  # upside down and oblique
+        ([0, 0, 0, 0, 0, 0], ()),
+        ([1, 0, 0], ()),
+    ],
+)
+def test_the_sides_of_the_body_are_named(cosines: list[float], sides: tuple[str, ...]) -> None:
+    from types import SimpleNamespace
+
+    from backends.io.dicom import _sides
+
+    assert _sides(SimpleNamespace(ImageOrientationPatient=cosines)) == sides
