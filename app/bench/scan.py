@@ -77,6 +77,7 @@ def scan(kind: str, size: str, backward: bool) -> dict[str, float]:
     from app.bench.rss import Peak
     from backends.hyperspectral.pixel_clusters import capped_partition, make_sequences
     from backends.hyperspectral.selective_scan import Mamba
+    from backends.hyperspectral.token_groups import read_chosen
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -87,12 +88,13 @@ def scan(kind: str, size: str, backward: bool) -> dict[str, float]:
     membership = torch.softmax(torch.randn(pixels, clusters), dim=1)
     score = torch.rand(pixels)
 
+    def read(tokens: Any, _: Any, steps: Any, kept: Any) -> Any:
+        return block.read(tokens, steps, kept)
+
     def clustered() -> Any:
         hard = capped_partition(membership, math.ceil(1.5 * pixels / clusters))
         sequences = make_sequences(hard, score, LONGEST)
-        read = block(x[sequences.members])
-        out = torch.zeros_like(x)
-        return out.index_add(0, sequences.members[sequences.mask], read[sequences.mask])
+        return read_chosen(read, sequences, x, block.parameters())[0]
 
     def once() -> None:
         out = clustered() if kind == "clustered" else block(x[None])[0]

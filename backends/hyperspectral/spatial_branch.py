@@ -28,10 +28,11 @@ from backends.hyperspectral.pixel_clusters import (
     make_sequences,
     one_sequence,
 )
+from backends.hyperspectral.recurrence import Kept
 from backends.hyperspectral.seeded_clusters import SeededClusters
 from backends.hyperspectral.selective_scan import Mamba
+from backends.hyperspectral.token_groups import Chosen, read_chosen
 
-SEQUENCES_AT_ONCE = 16
 # Clusters may be this much larger than an even share, or than their prior.
 ROOM = 1.5
 
@@ -175,18 +176,15 @@ class SpatialBranch(nn.Module):
         poll: Callable[[], None],
     ) -> tuple[Tensor, Tensor]:
         """Return what the scan says of each pixel, and its mean step size there."""
-        out, step = torch.zeros_like(x), x.new_zeros(len(x))
-        # Without a gradient a few at a time: bounded memory and a chance to stop.
-        at_once = len(sequences.members) if torch.is_grad_enabled() else SEQUENCES_AT_ONCE
-        for low in range(0, len(sequences.members), at_once):
-            part = slice(low, low + at_once)
-            members, mask = sequences.members[part], sequences.mask[part]
-            tokens = x[members] + self.code[sequences.cluster[part]][:, None, :]
-            steps: list[Tensor] = []
-            read = self.scan(tokens, steps)
-            out = out.index_add(0, members[mask], read[mask].to(out.dtype))
-            step[members[mask]] = steps[0][mask].to(step.dtype)
+
+        def read(
+            tokens: Tensor, group: Chosen, steps: list[Tensor] | None, kept: Kept | None
+        ) -> Tensor:
             poll()
+            return self.scan.read(tokens + self.code[group.cluster][:, None], steps, kept)
+
+        weights = [self.code, *self.scan.parameters()]
+        out, step = read_chosen(read, sequences, x, weights)
         return out * _gate(score), step
 
     def _after(

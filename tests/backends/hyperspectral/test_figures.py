@@ -83,7 +83,7 @@ def test_wrong_protocol_and_one_class_are_sentences() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 1000), classes=st.integers(2, 6))
-def test_figures_equal_scikit_learn(seed: int, classes: int) -> None:
+def test_kappa_from_test_matrix(seed: int, classes: int) -> None:
     from sklearn.metrics import (
         accuracy_score,
         balanced_accuracy_score,

@@ -11,7 +11,8 @@ from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
 from backends.hyperspectral.groups import band_groups
 from backends.hyperspectral.hyper_connection import Mixing, mix_streams
 from backends.hyperspectral.prediction import blend_weights, tiles
-from backends.hyperspectral.selective_scan import Mamba, scan_blocked, scan_chunked, scan_loop
+from backends.hyperspectral.recurrence import scan_blocked, scan_chunked, scan_loop
+from backends.hyperspectral.selective_scan import Mamba
 from backends.hyperspectral.sinkhorn import sinkhorn
 
 

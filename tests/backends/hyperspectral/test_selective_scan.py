@@ -11,16 +11,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from backends.hyperspectral import selective_scan
+from backends.hyperspectral import recurrence, selective_scan, token_groups
+from backends.hyperspectral.pixel_clusters import make_sequences
+from backends.hyperspectral.recurrence import scan_blocked, scan_chunked, scan_loop
 from backends.hyperspectral.selective_scan import (
     Mamba,
+    convolve,
     fused_scan,
     fused_status,
-    scan_blocked,
-    scan_chunked,
-    scan_loop,
     softplus,
 )
+from backends.hyperspectral.token_groups import chosen_groups, read_chosen
 
 
 def given(length: int, batch: int = 2) -> list[Tensor]:
@@ -43,23 +44,41 @@ def run(scan: Callable[..., Tensor], values: list[Tensor]) -> list[Tensor]:
 
 @pytest.mark.parametrize("length", [1, 3, 4, 65])
 @pytest.mark.parametrize("chunk", [1, 7, 64])
-@pytest.mark.parametrize("kept", [True, False])
-def test_scans_are_equal_in_single_precision(
-    length: int, chunk: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("least", [1, 8])
+def test_scan_equivalence(
+    length: int, chunk: int, least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selective_scan, "BLOCK_STEPS", chunk)
-    monkeypatch.setattr(selective_scan, "KEPT_ELEMENTS", 1 << 23 if kept else 0)
+    monkeypatch.setattr(recurrence, "BLOCK_STEPS", chunk)
+    monkeypatch.setattr(recurrence, "LEAST_STEPS", least)
     truth = run(scan_loop, given(length))
     for scan in (lambda *v: scan_chunked(*v, chunk=chunk), scan_blocked):
         for mine, theirs in zip(run(scan, given(length)), truth, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_batches_cut_in_pieces_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("elements", [100, 1000])
+def test_batches_cut_in_pieces_are_equal(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
     truth = run(scan_loop, given(20, batch=7))
-    monkeypatch.setattr(selective_scan, "BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr(recurrence, "BLOCK_ELEMENTS", elements)
     for mine, theirs in zip(run(scan_blocked, given(20, batch=7)), truth, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_what_a_scan_said_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recurrence, "BLOCK_ELEMENTS", 1000)
+    kept = recurrence.Kept()
+    with torch.no_grad():
+        scan_blocked(*given(20, batch=7), kept=kept)
+    ran = []
+    block = recurrence._run_block
+    monkeypatch.setattr(recurrence, "_run_block", lambda *v: (ran.append(1), block(*v)))
+    values = given(20, batch=7)
+    again = scan_blocked(*values, kept=kept)
+    assert not ran
+    weight = torch.linspace(-1, 1, again.numel()).view(again.shape)
+    mine = [again.detach(), *torch.autograd.grad((again * weight).sum(), values)]
+    for one, other in zip(mine, run(scan_loop, given(20, batch=7)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_groups_that_run_again_give_the_same_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,8 +96,47 @@ def test_groups_that_run_again_give_the_same_gradients(monkeypatch: pytest.Monke
 
     at_once = answers()
     monkeypatch.setattr(selective_scan, "LARGE_TOKENS", 0)
-    monkeypatch.setattr(selective_scan, "GROUP_TOKENS", 18)
+    monkeypatch.setattr(token_groups, "GROUP_TOKENS", 18)
     for mine, theirs in zip(answers(), at_once, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("most", [40, 8192])
+def test_chosen_pixels_are_read_as_one_padded_batch_would_be(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    block = Mamba(8, 4)
+    hard, score = torch.randint(5, (90,)) ** 2 // 4, torch.rand(90)
+    kept = torch.arange(90) % 9 > 0
+    sequences = make_sequences(hard, score, 12, kept=kept)
+    monkeypatch.setattr(token_groups, "GROUP_TOKENS", most)
+    groups = chosen_groups(sequences, 40)
+    assert len(groups) > 2
+    assert all(g.mask.numel() <= 40 and bool(g.mask.any(1).all()) for g in groups)
+    x = torch.randn(90, 8)
+    weight = torch.linspace(-1, 1, 90 * 8).view(90, 8)
+
+    def answers(together: bool) -> list[Tensor]:
+        block.zero_grad()
+        mine = x.clone().requires_grad_()
+        if together:
+            seen: list[Tensor] = []
+            read, mask = block.read(mine[sequences.members], seen), sequences.mask
+            out = torch.zeros_like(mine).index_add(0, sequences.members[mask], read[mask])
+            step = torch.zeros(90)
+            step[sequences.members[mask]] = seen[0][mask]
+        else:
+            out, step = read_chosen(
+                lambda u, _, steps, kept: block.read(u, steps, kept),
+                sequences,
+                mine,
+                block.parameters(),
+            )
+        (out * weight).sum().backward()
+        return [out.detach(), step, mine.grad, *(p.grad for p in block.parameters())]
+
+    for mine, theirs in zip(answers(False), answers(True), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
@@ -101,10 +159,11 @@ def test_causal_and_padding_at_the_end_is_harmless(scan: str) -> None:
 def test_own_convolution_and_softplus_equal_those_of_torch(length: int) -> None:
     torch.manual_seed(length)
     block = Mamba(4, 4)
-    x = torch.randn(2, length, 8, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(length, 2, 8, dtype=torch.float64, requires_grad=True)
     block.double()
-    ours = block._causal(x)
-    theirs = block.conv1d(x.transpose(1, 2))[..., :length].transpose(1, 2)
+    ours = convolve(x, block.conv1d.weight[:, 0], block.conv1d.bias)
+    before = block.conv1d(x.permute(1, 2, 0))[..., :length].permute(2, 0, 1)
+    theirs = torch.nn.functional.silu(before)
     torch.testing.assert_close(ours, theirs)
     wanted = (x, block.conv1d.weight, block.conv1d.bias)
     weight = torch.randn_like(ours)
@@ -187,7 +246,7 @@ def test_without_the_kernel_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "plain PyTorch" in fused_status()
 
 
-def test_runs_where_mamba_ssm_and_triton_cannot_be_imported() -> None:
+def test_no_cuda_import() -> None:
     code = (
         "import sys\n"
         "for name in ('mamba_ssm', 'triton', 'selective_scan_cuda'): sys.modules[name] = None\n"

@@ -177,8 +177,8 @@ def test_networks_train_in_bfloat16_and_scans_stay_float32(
     low: set[torch.dtype] = set()
     blocked, sinkhorn = selective_scan.SCANS["blocked"], hyper_connection.sinkhorn
 
-    def scan(*given: torch.Tensor) -> torch.Tensor:
-        out = blocked(*given)
+    def scan(*given: torch.Tensor, **named: Any) -> torch.Tensor:
+        out = blocked(*given, **named)
         seen.update(v.dtype for v in (*given, out))
         assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype is torch.float32
         return out
@@ -224,15 +224,15 @@ def test_bfloat16_learns_as_well(small_valley: Any) -> None:
 def test_long_batches_are_recomputed_in_the_same_precision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from backends.hyperspectral import selective_scan
+    from backends.hyperspectral import selective_scan, token_groups
     from backends.hyperspectral.precision import autocast
 
     torch.manual_seed(0)
     block, u = selective_scan.Mamba(8, 4), torch.randn(6, 20, 8)
     found = []
-    for large in (1 << 16, 10):
-        monkeypatch.setattr(selective_scan, "LARGE_TOKENS", large)
-        monkeypatch.setattr(selective_scan, "GROUP_TOKENS", 40)
+    for most in (1 << 16, 40):
+        monkeypatch.setattr(token_groups, "GROUP_TOKENS", most)
+        monkeypatch.setattr(selective_scan, "LARGE_TOKENS", most)
         block.zero_grad()
         with autocast("cpu", torch.bfloat16):
             out = block(u)
