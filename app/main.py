@@ -20,6 +20,7 @@ COMMANDS = (
     "fire",
     "study",
     "export",
+    "perimeter",
     "tour",
     "doctor",
     "replay",

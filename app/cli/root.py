@@ -46,6 +46,7 @@ _MODULES = {
     "models": "app.cli.models",
     "classify": "app.cli.classify",
     "export": "app.cli.export",
+    "perimeter": "app.cli.perimeter",
     "whitebox": "app.cli.whitebox",
     "finetune": "app.cli.finetune",
     "explain": "app.cli.explain",
@@ -62,6 +63,8 @@ def invoke(words: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     wanted = next((w for w in words if w in _MODULES), None)
     known = {found.name for found in (*app.registered_commands, *app.registered_groups)}
+    # A group added without a name of its own carries it on its typer.
+    known |= {group.typer_instance.info.name for group in app.registered_groups}
     for name, module in _MODULES.items():
         if (wanted is None or name == wanted) and name not in known:
             importlib.import_module(module)

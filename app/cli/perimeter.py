@@ -1,0 +1,314 @@
+"""``clearband perimeter …``: draw a line around fire, check, sign, compare and hand it over."""
+
+from __future__ import annotations
+
+import getpass
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.console import emit, pairs, run_job, table
+from app.cli.root import app
+from backends.errors import BadInput, WrongUse
+from backends.jobs import Job, Progress
+
+perimeter_app = typer.Typer(
+    name="perimeter",
+    help="Draw a line around fire, check and sign it, compare it, hand it over.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(perimeter_app)
+
+_JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_WHO = Annotated[str, typer.Option("--who", help="Your name; it stands in the audit trail.")]
+_FILE = Annotated[Path, typer.Argument(metavar="FILE.perimeter")]
+_FIRE = Annotated[
+    str | None, typer.Option("--fire", help="Name or IRWIN ID, where a file holds several fires.")
+]
+_CRS = Annotated[
+    str | None, typer.Option("--crs", help="For a file that names none, e.g. EPSG:32611.")
+]
+
+
+@perimeter_app.command("make")
+def make(
+    probability: Annotated[Path, typer.Argument(help="Raster of a probability of fire, 0 to 1.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the draft goes (.perimeter).")],
+    band: Annotated[int, typer.Option("--band", help="Of the raster, from 1.")] = 1,
+    scale: Annotated[float, typer.Option("--scale", help="Divide values by it, e.g. 255.")] = 1.0,
+    crs: _CRS = None,
+    temperature: Annotated[
+        Path | None, typer.Option("--temperature", help="Raster in K near 4 µm, for intense heat.")
+    ] = None,
+    temperature_band: Annotated[int, typer.Option("--temperature-band")] = 1,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="What it was computed from; default: itself.")
+    ] = None,
+    when: Annotated[str, typer.Option("--time", help="When the image was taken, UTC.")] = "",
+    incident: Annotated[str, typer.Option("--incident", help="Name of the incident.")] = "",
+    irwin: Annotated[str, typer.Option("--irwin", help="Its IRWIN ID.")] = "",
+    attribute: Annotated[
+        list[str] | None, typer.Option("--attribute", help="Name=value of the schema.")
+    ] = None,
+    previous: Annotated[
+        Path | None, typer.Option("--previous", help="File with yesterday's line.")
+    ] = None,
+    fire: _FIRE = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="name=value: seed, grow, closing_m, smallest_ac, hole_ac, …"),
+    ] = None,
+    who: _WHO = "",
+    as_json: _JSON = False,
+) -> None:
+    """Draw a draft around a probability."""
+    from backends.perimeters.journal import SUFFIX, save
+    from backends.perimeters.opening import draft_around
+    from backends.perimeters.settings import PerimeterSettings
+
+    target = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    settings = PerimeterSettings.of(pairs(setting, "--set"))
+    values = _attributes(attribute, incident, irwin)
+
+    def run(progress: Progress) -> Any:
+        document, proposal = draft_around(
+            probability, settings=settings, band=band, scale=scale, crs=crs,
+            temperature=temperature, temperature_band=temperature_band, image=image,
+            image_utc=when, attributes=values, previous=previous, fire=fire, who=_name(who),
+            command=f"clearband {shlex.join(sys.argv[1:])}", progress=progress,
+        )  # fmt: skip
+        save(document, target)
+        return document, proposal
+
+    document, proposal = run_job(Job(f"Draw a line around {probability.name}", run), quiet=as_json)
+    counts: dict[str, int] = {}
+    for feature in document.features:
+        counts[feature.heat.value] = counts.get(feature.heat.value, 0) + 1
+    low, high = proposal.interval_ac
+    facts = {
+        "written": str(target), "state": document.state.value, "crs": document.crs,
+        "area": proposal.area.to_dict(), "interval_ac": [low, high], "objects": counts,
+        "figures": dict(proposal.figures), "notes": list(proposal.notes),
+    }  # fmt: skip
+    rows = {
+        "State": document.state.value,
+        "Area": proposal.area.text(),
+        "Between": f"{low:,.1f} and {high:,.1f} ac (p ≥ {proposal.settings.high:g} and "
+        f"p ≥ {proposal.settings.grow:g})",
+        **counts,
+        **{f"Note {n}": note for n, note in enumerate(proposal.notes, 1)},
+        "Written": target.name,
+    }
+    emit(facts, as_json=as_json, text=table(rows))
+
+
+@perimeter_app.command("import")
+def import_outline(
+    outline: Annotated[Path, typer.Argument(help="GeoPackage, GeoJSON, shapefile, KML or KMZ.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the draft goes (.perimeter).")],
+    crs: _CRS = None,
+    layer: Annotated[str | None, typer.Option("--layer")] = None,
+    fire: _FIRE = None,
+    image: Annotated[Path | None, typer.Option("--image", help="Image it was drawn on.")] = None,
+    when: Annotated[str, typer.Option("--time", help="When the image was taken, UTC.")] = "",
+    attribute: Annotated[list[str] | None, typer.Option("--attribute")] = None,
+    who: _WHO = "",
+    as_json: _JSON = False,
+) -> None:
+    """Make a draft of an outline of another program."""
+    from backends.perimeters.importing import read_perimeters
+    from backends.perimeters.journal import SUFFIX, save
+    from backends.perimeters.opening import draft_from
+
+    target = out if out.suffix == SUFFIX else out.with_name(out.name + SUFFIX)
+    found = read_perimeters(outline, crs=crs, layer=layer)
+    document = draft_from(
+        found, fire=fire, image=image, image_utc=when,
+        attributes=_attributes(attribute, "", ""), who=_name(who),
+    )  # fmt: skip
+    save(document, target)
+    notes = document.origin["notes"]
+    facts = {"written": str(target), "attributes": document.attributes, "notes": notes}
+    rows = {"Written": target.name, **{f"Note {n}": note for n, note in enumerate(notes, 1)}}
+    emit(facts, as_json=as_json, text=table(rows))
+
+
+@perimeter_app.command("check")
+def check(
+    file: _FILE,
+    contained: Annotated[
+        Path | None, typer.Option("--contained", help="File with contained line.")
+    ] = None,
+    detections: Annotated[
+        Path | None, typer.Option("--detections", help="File with satellite detections.")
+    ] = None,
+    as_json: _JSON = False,
+) -> None:
+    """List what must be cleared or waived before the line is signed."""
+    from backends.perimeters.journal import load
+
+    document, recovered = load(file)
+    found = _checks(document, contained, detections)
+    facts = {
+        "file": str(file), "state": document.state.value, "recovered_changes": recovered,
+        "checks": [c.to_dict() | {"waived": document.is_waived(c)} for c in found],
+        "open": sum(not c.passed and not document.is_waived(c) for c in found),
+    }  # fmt: skip
+    words = {True: "ok", False: "OPEN"}
+    rows = {
+        f"{'waived' if document.is_waived(c) else words[c.passed]:6} {c.id}": c.text for c in found
+    }
+    emit(facts, as_json=as_json, text=table(rows))
+
+
+@perimeter_app.command("waive")
+def waive(
+    file: _FILE,
+    what: Annotated[str, typer.Argument(metavar="CHECK", help="Its name in the list of check.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why it is right all the same.")],
+    who: _WHO = "",
+    as_json: _JSON = False,
+) -> None:
+    """Let a check that failed pass, with a reason that stands in the audit trail."""
+    from backends.perimeters.journal import load, save
+
+    document, _ = load(file)
+    found = {c.id: c for c in _checks(document, None, None)}
+    if what not in found:
+        raise WrongUse(f"There is no check called {what}.", way_out=f"Use: {', '.join(found)}.")
+    document.waive(found[what], _name(who), reason)
+    save(document, file)
+    emit({"waived": what, "reason": reason}, as_json=as_json, text=f"{what} is waived.")
+
+
+@perimeter_app.command("verify")
+def verify(
+    file: _FILE,
+    who: _WHO = "",
+    image: Annotated[
+        Path | None, typer.Option("--image", help="Must be the image it was drawn on.")
+    ] = None,
+    as_json: _JSON = False,
+) -> None:
+    """Sign the line: your name and the time stand with it from now on."""
+    from backends.identity import digest_of
+    from backends.perimeters.journal import load, save
+    from backends.perimeters.review import ReviewState
+
+    if not who.strip():
+        raise WrongUse("A perimeter is verified by somebody.", way_out="Give your name with --who.")
+    document, _ = load(file)
+    if image is not None and digest_of([image]) != document.image_digest:
+        raise BadInput(
+            f"{image.name} is not the image the line was drawn on ({document.image}).",
+            subject=image,
+            way_out="Give that image, or draw the line anew.",
+        )
+    if document.state is ReviewState.DRAFT:
+        document.to_review(who)
+    document.verify(who, _checks(document, None, None))
+    save(document, file)
+    signed = document.signature.to_dict() if document.signature else {}
+    text = f"Verified by {signed.get('who')} at {signed.get('utc')}."
+    emit({"state": document.state.value, "signature": signed}, as_json=as_json, text=text)
+
+
+@perimeter_app.command("compare")
+def compare_command(
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Outline, or FILE.perimeter.")],
+    previous: Annotated[Path, typer.Argument(metavar="PREVIOUS")],
+    pixel: Annotated[float, typer.Option("--pixel", help="Of the imagery, m.")] = 0.0,
+    crs: _CRS = None,
+    fire: _FIRE = None,
+    as_json: _JSON = False,
+) -> None:
+    """Say what grew, what shrank, and whether the whole layer is shifted."""
+    from backends.perimeters.comparing import compare_files
+
+    def run(progress: Progress) -> Any:
+        return compare_files(new, previous, pixel_m=pixel, crs=crs, fire=fire)
+
+    found = run_job(Job(f"Compare {new.name} with {previous.name}", run), quiet=as_json)
+    shift = found.shift
+    moved = f"{shift.length_m:.0f} m ({shift.dx_m:+.1f} east, {shift.dy_m:+.1f} north)"
+    rows = {
+        "Now": f"{found.new_ac:,.1f} ac",
+        "Before": f"{found.previous_ac:,.1f} ac",
+        "Growth": f"{found.growth_ac:,.1f} ac",
+        "Reduction": f"{found.reduction_ac:,.1f} ac",
+        "Shift": f"the whole layer, {moved}" if shift.is_shifted else "none",
+        "On the previous line": f"{100 * shift.on_line:.0f} %",
+    }
+    emit(found.to_dict(), as_json=as_json, text=table(rows))
+
+
+@perimeter_app.command("trail")
+def trail(file: _FILE, as_json: _JSON = False) -> None:
+    """Print who did what and when; a changed file is refused."""
+    from backends.perimeters.journal import load
+
+    document, _ = load(file)
+    entries = [e.to_dict() for e in document.trail.entries]
+    lines = [f"{e['number']:4} {e['utc']} {e['who'] or '–'}: {e['action']}" for e in entries]
+    facts = {"head": document.trail.head, "entries": entries}
+    emit(facts, as_json=as_json, text="\n".join([*lines, f"Sound; ends in {document.trail.head}."]))
+
+
+@perimeter_app.command("growth")
+def growth(
+    files: Annotated[list[Path], typer.Argument(help="Perimeters of one fire, any order.")],
+    zone: Annotated[str, typer.Option("--zone", help="Local time, e.g. America/Boise.")] = "UTC",
+    as_json: _JSON = False,
+) -> None:
+    """List the fire day by day; a perimeter before 06:00 counts to the day before."""
+    from backends.perimeters.comparing import growth_of_files
+
+    series = growth_of_files(files, zone)
+    facts = [
+        {"day": str(d.day), "utc": d.utc, "acres": d.acres, "growth_ac": d.growth_ac,
+         "shrank": d.shrank}
+        for d in series
+    ]  # fmt: skip
+    rows = {
+        str(d.day): f"{d.acres:12,.1f} ac {d.growth_ac:+12,.1f}{'  smaller!' * d.shrank}"
+        for d in series
+    }
+    emit(facts, as_json=as_json, text=table(rows))
+
+
+def _checks(document: Any, contained: Path | None, detections: Path | None) -> list[Any]:
+    from backends.perimeters.checks import run_checks
+    from backends.perimeters.comparing import geometry_in
+
+    given = {
+        name: None if path is None else geometry_in(path, document.crs)
+        for name, path in (("contained", contained), ("hot_points", detections))
+    }
+    return run_checks(document, **given)
+
+
+def _attributes(values: list[str] | None, incident: str, irwin: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in values or []:
+        key, sign, value = item.partition("=")
+        if not sign:
+            raise WrongUse(f"--attribute must look like Name=value, not {item}.")
+        found[key.strip()] = value.strip()
+    if incident:
+        found["IncidentName"] = incident
+    if irwin:
+        found["IRWINID"] = irwin
+    return found
+
+
+def _name(who: str) -> str:
+    if who.strip():
+        return who.strip()
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # no account behind this process
+        return "unknown"

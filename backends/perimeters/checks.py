@@ -1,0 +1,181 @@
+"""What must be right before a line is signed: each check passes, or is waived with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import shapely
+
+from backends.perimeters.clock import TOLERANCE, now, parsed, stamp
+from backends.perimeters.comparison import Comparison, compare, off_the_edge
+from backends.perimeters.document import PerimeterDocument
+
+_REDUCTION_AC = 0.1
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    Attributes
+    ----------
+    id, title : str
+    passed : bool
+    text : str
+        What was found, with the figure that decided.
+    where : shapely geometry or None
+        Where to look.
+    """
+
+    id: str
+    title: str
+    passed: bool
+    text: str
+    where: Any = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {"id": self.id, "title": self.title, "passed": self.passed, "text": self.text}
+
+
+def run_checks(
+    document: PerimeterDocument,
+    *,
+    comparison: Comparison | None = None,
+    contained: Any = None,
+    hot_points: Any = None,
+    known_names: Sequence[str] = (),
+) -> list[Check]:
+    """Run all checks that there is material for.
+
+    Parameters
+    ----------
+    comparison : Comparison, optional
+        With the previous line; made here where the document has one and none is given.
+    contained : shapely lines, optional
+        Contained line, in the document's coordinate system.
+    hot_points : shapely points, optional
+        Satellite detections of the same time (FIRMS), same system.
+    known_names : sequence of str
+        Names of fires the incident may be confused with (other spellings of its own).
+    """
+    line = document.perimeter
+    found = [_has_line(document), _valid(document), _duplicates(document)]
+    found += _names(document, known_names)
+    found += _times(document)
+    if comparison is None and document.previous is not None and not line.is_empty:
+        comparison = compare(line, document.previous, document.crs, document.pixel_m)
+    if comparison is not None:
+        found += _beside(comparison)
+    if contained is not None and not line.is_empty:
+        off = off_the_edge(line, contained, 1.5 * document.pixel_m)
+        found.append(
+            Check(
+                "contained line",
+                "Contained line lies on the edge",
+                off <= document.pixel_m,
+                f"{off:.0f} m of contained line lie off the edge.",
+            )
+        )
+    if hot_points is not None:
+        found.append(_hot_points(document, hot_points))
+    return found
+
+
+def _has_line(document: PerimeterDocument) -> Check:
+    there = not document.perimeter.is_empty
+    text = "There is a heat perimeter." if there else "There is no heat perimeter."
+    return Check("perimeter", "There is a perimeter", there, text)
+
+
+def _valid(document: PerimeterDocument) -> Check:
+    bad = [f for f in document.features if not f.geometry.is_valid]
+    text = "All lines are sound."
+    where = None
+    if bad:
+        text = f"{bad[0].heat.value}: {shapely.is_valid_reason(bad[0].geometry)}."
+        where = bad[0].geometry
+    return Check("geometry", "Lines do not cross themselves", not bad, text, where)
+
+
+def _duplicates(document: PerimeterDocument) -> Check:
+    seen: dict[bytes, Any] = {}
+    twins = []
+    for feature in document.features:
+        key = shapely.to_wkb(shapely.normalize(feature.geometry))
+        if key in seen:
+            twins.append(feature)
+        seen[key] = feature
+    text = f"{len(twins)} objects are there twice." if twins else "No object is there twice."
+    where = twins[0].geometry if twins else None
+    return Check("duplicates", "No object is there twice", not twins, text, where)
+
+
+def _names(document: PerimeterDocument, known: Sequence[str]) -> list[Check]:
+    name = str(document.attributes.get("IncidentName") or "")
+    tidy = " ".join(name.split())
+    found = [Check("name", "The incident has a name", bool(tidy), f"IncidentName: {name or '–'}.")]
+    if tidy:
+        spelled = name == tidy and name.isprintable()
+        text = "No hidden spaces in the name." if spelled else f"Hidden spaces in “{name}”."
+        found.append(Check("spaces", "The name has no hidden spaces", spelled, text))
+        others = [n for n in known if n != name and _folded(n) == _folded(name)]
+        text = "The name is spelled as before."
+        if others:
+            text = f"It is spelled {name} here and {others[0]} before."
+        found.append(Check("spelling", "The name is spelled as before", not others, text))
+    key = document.attributes.get("IRWINID") or ""
+    text = f"IRWINID: {key or 'missing; names alone do not tell fires apart'}."
+    found.append(Check("irwin", "The incident has its IRWIN ID", bool(key), text))
+    return found
+
+
+def _folded(name: str) -> str:
+    return "".join(name.split()).casefold()
+
+
+def _times(document: PerimeterDocument) -> list[Check]:
+    if not document.image_utc:
+        return [
+            Check("time", "The time of the image is known", False, "It isn't known when it was.")
+        ]
+    when = parsed(document.image_utc)
+    late = when > now() + TOLERANCE
+    text = f"The image was taken {stamp(when)}" + (", which is in the future." if late else ".")
+    return [Check("time", "The time of the image is known", not late, text)]
+
+
+def _beside(c: Comparison) -> list[Check]:
+    shrinks = c.reduction_ac > _REDUCTION_AC
+    shift = c.shift
+    moved = f"The line lies {shift.length_m:.0f} m off ({shift.dx_m:+.1f} east, "
+    moved += f"{shift.dy_m:+.1f} north)" if shift.is_shifted else "The line is not shifted"
+    share = f"; {100 * shift.on_line:.0f} % of it lie on the previous one."
+    where = None if c.reduction.is_empty else c.reduction
+    smaller = c.new_ac < c.previous_ac - 1e-6
+    return [
+        Check(
+            "reduction", "The fire does not shrink", not shrinks,
+            f"{c.reduction_ac:.1f} ac of the previous perimeter are outside.", where,
+        ),
+        Check("shift", "The layer is not shifted", not shift.is_shifted, moved + share),
+        Check(
+            "area", "The area does not fall", not smaller,
+            f"{c.previous_ac:,.1f} ac before, {c.new_ac:,.1f} ac now.",
+        ),
+    ]  # fmt: skip
+
+
+def _hot_points(document: PerimeterDocument, points: Any) -> Check:
+    # A detection is a footprint of some hundred metres, not a point.
+    near = document.perimeter.buffer(375.0)
+    shapely.prepare(near)
+    parts = shapely.get_parts(points)
+    outside = parts[~shapely.covers(near, parts)]
+    return Check(
+        "detections", "Satellite detections lie inside", not len(outside),
+        f"{len(outside)} of {len(parts)} detections lie more than 375 m outside the line.",
+        None if not len(outside) else shapely.multipoints(outside),
+    )  # fmt: skip

@@ -1,0 +1,90 @@
+"""``clearband perimeter``: from a probability to a signed line, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from app.main import run
+
+
+def _raster(path: Path, *, east: float = 0.0, crs: str | None = "EPSG:32611") -> Path:
+    y, x = np.mgrid[0:90, 0:100]
+    p = np.clip(1.3 - np.hypot(y - 45, x - 45) / 25, 0, 1).astype(np.float32)
+    place = Affine(10, 0, 400_000 + east, 0, -10, 4_100_000)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=90, width=100, count=1, dtype="float32", crs=crs,
+        transform=place,
+    ) as out:  # fmt: skip
+        out.write(p, 1)
+    return path
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return what runs a command line and gives its JSON."""
+
+    def command(*words: object, code: int = 0) -> Any:
+        assert run(["perimeter", *(str(w) for w in words), "--json"]) == code
+        return json.loads(capsys.readouterr().out)
+
+    return command
+
+
+def test_a_night(tmp_path: Path, say: Any) -> None:
+    before, now = tmp_path / "before", tmp_path / "now"
+    made = say(
+        "make", _raster(tmp_path / "a.tif"), "--out", before, "--incident", "Goat",
+        "--time", "2026-08-28T04:00Z", "--who", "Ann",
+    )  # fmt: skip
+    assert made["area"]["gross_ac"] > 40
+    assert made["state"] == "draft"
+    assert made["interval_ac"][0] < made["area"]["gross_ac"]
+    assert Path(made["written"]).name == "before.perimeter"
+    again = _raster(tmp_path / "b.tif", east=30)
+    say("make", again, "--out", now, "--incident", "Goat", "--time", "2026-08-29T04:00Z")
+    found = say("compare", f"{now}.perimeter", f"{before}.perimeter")
+    assert found["shift"]["shifted"]
+    assert found["shift"]["dx_m"] == pytest.approx(30, abs=1)
+    listed = say("check", f"{now}.perimeter")
+    assert listed["open"] == 1
+    refused = say("verify", f"{now}.perimeter", "--who", "Ann", code=3)
+    assert "IRWIN" in refused["error"]
+    say("waive", f"{now}.perimeter", "irwin", "--reason", "not assigned yet", "--who", "Ann")
+    other = say("verify", f"{now}.perimeter", "--who", "Ann", "--image", tmp_path / "a.tif", code=3)
+    assert "a.tif is not the image the line was drawn on" in other["error"]
+    signed = say("verify", f"{now}.perimeter", "--who", "Ann", "--image", again)
+    assert signed["state"] == "verified"
+    assert signed["signature"]["who"] == "Ann"
+    trail = say("trail", f"{now}.perimeter")
+    assert [e["action"] for e in trail["entries"]][-2:] == ["In review", "Verified"]
+    days = say("growth", f"{now}.perimeter", f"{before}.perimeter", "--zone", "America/Boise")
+    assert [d["day"] for d in days] == ["2026-08-27", "2026-08-28"]
+
+
+def test_plain_sentences(tmp_path: Path, say: Any) -> None:
+    out = ("--out", tmp_path / "x")
+    nowhere = say("make", _raster(tmp_path / "n.tif", crs=None), *out, code=3)
+    assert "has no coordinate system" in nowhere["error"]
+    assert "--crs" in nowhere["error"]
+    good = _raster(tmp_path / "g.tif")
+    late = say("make", good, *out, "--time", "2999-01-01", code=3)
+    assert "in the future" in late["error"]
+    assert "no IRWIN ID" in say("make", good, *out, "--irwin", "12", code=3)["error"]
+    assert "no setting called seeed" in say("make", good, *out, "--set", "seeed=1", code=2)["error"]
+    assert not (tmp_path / "x.perimeter").exists()
+    (tmp_path / "bow.geojson").write_text(
+        '{"type":"Feature","properties":{"IncidentName":"Goat"},"geometry":{"type":"Polygon",'
+        '"coordinates":[[[-117,36],[-116.9,36.1],[-116.9,36],[-117,36.1],[-117,36]]]}}'
+    )
+    mended = say("import", tmp_path / "bow.geojson", *out)
+    assert "crossed itself" in mended["notes"][0]
+    say("make", good, "--out", tmp_path / "y")
+    apart = say("compare", tmp_path / "y.perimeter", tmp_path / "x.perimeter", code=3)
+    assert "km apart" in apart["error"]
