@@ -16,7 +16,7 @@ from app.overlay_layers import OverlayLayers
 from app.stage import Stage
 from backends.composite import single_band
 from backends.errors import ClearbandError
-from backends.scene import Scene
+from backends.scene import Scene, Window
 from backends.workspace import Workspace
 from widgets.boards import LayerBoard, PictureBoard
 
@@ -163,6 +163,20 @@ class Canvas:
         return bool(
             abs(y - middle[0]) <= height / zoom / 2 and abs(x - middle[1]) <= width / zoom / 2
         )
+
+    def visible_window(self, scene: Scene) -> Window:
+        """Return the part of the active scene that is on the screen, in its own pixels."""
+        camera, frame = self.viewer.scene.camera, self.stage.frame(scene)
+        height, width = self.viewer.canvas.size
+        zoom = max(1e-12, float(camera.zoom))
+        y, x = (float(v) for v in camera.center[-2:])
+        top, left = frame.to_pixel(y - height / zoom / 2, x - width / zoom / 2)
+        bottom, right = frame.to_pixel(y + height / zoom / 2, x + width / zoom / 2)
+        row, col = round(top + 0.5), round(left + 0.5)
+        whole = Window(
+            row, col, max(1, round(bottom + 0.5) - row), max(1, round(right + 0.5) - col)
+        )
+        return whole.clip(*scene.shape[:2])
 
     # -- the mouse -----------------------------------------------------------------------
 

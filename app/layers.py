@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frames import Frame
+from app.heatmap_layers import line_layers
 from backends.colormaps import table, value_limits
 from backends.errors import BadInput
 from backends.overlays import (
@@ -87,6 +88,8 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
         return False
     layer = layers[0]
     before = layer.metadata[META]["overlay"]
+    if isinstance(overlay, Heatmap) and _has_lines(overlay):
+        return False
     if type(before) is not type(overlay) or before.placement != overlay.placement:
         return False
     if isinstance(overlay, ClassMap):
@@ -104,6 +107,9 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
             old_low, old_high = layer.contrast_limits_range
             layer.contrast_limits_range = (min(old_low, low), max(old_high, high))
             layer.contrast_limits = (low, high)
+        wanted = continuous(colormap_name(overlay), fades(overlay))
+        if layer.colormap.name != wanted.name:
+            layer.colormap = wanted
     elif isinstance(overlay, GraphOverlay) and len(before.edges) and len(overlay.edges):
         layer.data = _hops(overlay)
     elif isinstance(overlay, GraphOverlay) and not len(before.edges) and not len(overlay.edges):
@@ -197,6 +203,8 @@ def plane(overlay: Overlay, choice: int = 0) -> NDArray[Any]:
 
 def limits(overlay: Overlay, choice: int = 0) -> tuple[float, float]:
     """Return the values at the ends of its colour bar."""
+    if isinstance(overlay, Heatmap) and overlay.view.limits is not None:
+        return overlay.view.limits
     centre = overlay.centre if isinstance(overlay, ScoreMap) else None
     sample = PARTIAL_SAMPLE if overlay.partial else LIMITS_SAMPLE
     return value_limits(plane(overlay, choice), centre, sample=sample)
@@ -263,9 +271,16 @@ def _near(before: Any, now: tuple[float, float]) -> bool:
 
 def colormap_name(overlay: Overlay) -> str:
     """Return the colour map of a continuous overlay, a name in `backends.colormaps`."""
+    if isinstance(overlay, Heatmap) and overlay.view.colormap:
+        return overlay.view.colormap
     if isinstance(overlay, ScoreMap) and overlay.centre is not None:
         return "diverging"
     return "inferno" if isinstance(overlay, (Heatmap, ConceptMaps)) else "viridis"
+
+
+def fades(overlay: Overlay) -> bool:
+    """Tell whether colours are clear where the map says nothing."""
+    return isinstance(overlay, Heatmap) and overlay.view.fade
 
 
 def colors_of(overlay: ClassMap) -> dict[int, str]:
@@ -298,15 +313,31 @@ def direct_colors(colors: dict[int, str]) -> Any:
     return DirectLabelColormap(color_dict={None: UNNAMED, 0: "transparent", **colors})
 
 
-@cache
-def continuous(name: str) -> Any:
+def continuous(name: str, fade: bool = False) -> Any:
     """Return a napari colour map with the colours that exports use.
 
     One object a name: napari files every new one under a further name of its own.
+
+    Parameters
+    ----------
+    fade : bool
+        Clear at the low end, or of two-sided colours in the middle.
     """
+    return _continuous(name, fade)
+
+
+@cache
+def _continuous(name: str, fade: bool) -> Any:
     from napari.utils.colormaps import Colormap
 
-    return Colormap(table(name).astype(np.float32) / 255, name=f"clearband {name}")
+    colors = table(name).astype(np.float32) / 255
+    if not fade:
+        return Colormap(colors, name=f"clearband {name}")
+    way = np.linspace(0, 1, len(colors), dtype=np.float32)
+    strength = np.abs(2 * way - 1) if name == "diverging" else way
+    # Rises early: also what is weakly marked is seen.
+    clear = np.column_stack([colors[:, :3], np.minimum(1, 1.25 * strength**0.75)])
+    return Colormap(clear, name=f"clearband {name}, clear at nought")
 
 
 def provenance_text(overlay: Overlay) -> str:
@@ -374,13 +405,21 @@ def _scores(overlay: ScoreMap | ConceptMaps, frame: Frame, choice: int) -> list[
         multiscale=isinstance(data, list),
         name=overlay.title,
         rgb=False,
-        colormap=continuous(colormap_name(overlay)),
+        colormap=continuous(colormap_name(overlay), fades(overlay)),
         contrast_limits=limits(overlay, choice),
         blending="translucent_no_depth",
         **_place(overlay, frame),
     )
     layer.colorbar.position = "top_right"
     return [layer]
+
+
+def _heatmap(overlay: Heatmap, frame: Frame, choice: int) -> list[Any]:
+    return [*_scores(overlay, frame, choice), *line_layers(overlay, frame)]
+
+
+def _has_lines(overlay: Heatmap) -> bool:
+    return overlay.view.grid or overlay.view.contour is not None
 
 
 def _perimeters(overlay: Perimeters, frame: Frame, choice: int) -> list[Any]:
@@ -464,6 +503,7 @@ def _nothing(overlay: Overlay, frame: Frame, choice: int) -> list[Any]:
 
 _MAKERS: dict[type[Overlay], Callable[[Any, Frame, int], list[Any]]] = {
     ClassMap: _class_map,
+    Heatmap: _heatmap,
     ScoreMap: _scores,
     ConceptMaps: _scores,
     MatrixField: _nothing,

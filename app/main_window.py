@@ -91,6 +91,7 @@ class ClearbandWindow(QObject):
         boards = {
             "board": self.canvas.board,
             "pictures": self.canvas.pictures,
+            "visible": self.canvas.visible_window,
             "do": lambda action_id: self.actions.run(action_id),
             "open_file": lambda path: self.opener.open_paths([path]),
         }

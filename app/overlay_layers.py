@@ -243,7 +243,8 @@ class OverlayLayers:
             overlay = self.workspace.overlays.get(overlay_id)
             wanted = part if overlay_id == active else None
             if isinstance(overlay, (ClassMap, ScoreMap, ConceptMaps)):
-                for layer in made:
+                # The picture comes first; lines over it stay whole.
+                for layer in made[:1]:
                     _cut(layer, overlay, wanted)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
+from backends.heatmap_view import HeatmapView
 
 if TYPE_CHECKING:
     from backends.hyperspectral.checkpoints import Checkpoint
@@ -215,10 +216,24 @@ class Heatmap(ScoreMap):
         What is explained, e.g. a class name.
     trust : mapping
         Measured reliability; empty means not assessed.
+    view : HeatmapView
+        How it is looked at.
+    grid : Placement or None
+        Where the cells of the network's own grid lie on the scene.
+    grid_shape : (rows, cols)
+        Of that grid.
     """
 
     target: str = field(default="", kw_only=True)
     trust: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    view: HeatmapView = field(default_factory=HeatmapView, kw_only=True)
+    grid: Placement | None = field(default=None, kw_only=True)
+    grid_shape: tuple[int, int] = field(default=(0, 0), kw_only=True)
+
+    @property
+    def verdict(self) -> str:
+        """What the trust card says: ``"not assessed"``, ``"passes"``, ``"weak"``, ``"fails"``."""
+        return str(dict(self.provenance.figures.get("trust") or {}).get("verdict", "not assessed"))
 
 
 @dataclass(frozen=True, eq=False)

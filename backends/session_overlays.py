@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.colormaps import NAMES
 from backends.errors import BadInput
+from backends.heatmap_view import HeatmapView
 from backends.io.writers.npz import CLUSTER_ARRAYS, MORE_CLUSTER_ARRAYS, take_array
 from backends.jobs import Progress
 from backends.matrix_history import MatrixHistory
@@ -124,8 +126,7 @@ def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
             "centre": overlay.centre,
         }
         if isinstance(overlay, Heatmap):
-            trust = {key: float(value) for key, value in overlay.trust.items()}
-            return HeatmapRecord(**common, target=overlay.target, trust=trust)
+            return HeatmapRecord(**common, **_heatmap_facts(overlay))
         return ScoreMapRecord(**common)
     if isinstance(overlay, ConceptMaps):
         values = shelf.add(overlay.values)
@@ -211,7 +212,8 @@ def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
     if isinstance(record, (HeatmapRecord, ScoreMapRecord)):
         common |= {"values": box.take(record.values), "unit": record.unit, "centre": record.centre}
         if isinstance(record, HeatmapRecord):
-            return Heatmap(*head, **common, target=record.target, trust=dict(record.trust))
+            common |= _heatmap_again(record)
+            return Heatmap(*head, **common)
         return ScoreMap(*head, **common)
     if isinstance(record, ConceptMapsRecord):
         return ConceptMaps(
@@ -307,3 +309,30 @@ def _perimeters(record: PerimetersRecord, box: ArrayBox) -> tuple[Perimeter, ...
             at += count
         found.append(Perimeter(rings[0], tuple(rings[1:]), dict(outline.properties)))
     return tuple(found)
+
+
+def _heatmap_facts(overlay: Heatmap) -> dict[str, Any]:
+    view, grid = overlay.view, overlay.grid
+    return {
+        "target": overlay.target,
+        "trust": {key: float(value) for key, value in overlay.trust.items()},
+        "colormap": view.colormap,
+        "limits": view.limits,
+        "contour": view.contour,
+        "shows_grid": view.grid,
+        "fade": view.fade,
+        "grid": None if grid is None else PlacementRecord(**vars(grid)),
+        "grid_shape": overlay.grid_shape,
+    }
+
+
+def _heatmap_again(record: HeatmapRecord) -> dict[str, Any]:
+    grid = record.grid
+    known = record.colormap if record.colormap in NAMES else ""
+    return {
+        "target": record.target,
+        "trust": dict(record.trust),
+        "view": HeatmapView(known, record.limits, record.contour, record.shows_grid, record.fade),
+        "grid": None if grid is None else Placement(**grid.model_dump()),
+        "grid_shape": record.grid_shape,
+    }

@@ -130,6 +130,13 @@ class HeatmapRecord(OverlayBase):
     centre: float | None = None
     target: Text = ""
     trust: dict[str, float] = {}
+    colormap: Text = ""
+    limits: tuple[float, float] | None = None
+    contour: float | None = None
+    shows_grid: bool = False
+    fade: bool = True
+    grid: PlacementRecord | None = None
+    grid_shape: tuple[int, int] = (0, 0)
 
 
 class ConceptMapsRecord(OverlayBase):

@@ -22,6 +22,7 @@ from backends.explain.scene_images import on_window
 from backends.explain.trust import assess
 from backends.explain.trust_card import TrustCard, TrustSettings
 from backends.jobs import Progress
+from backends.overlays import Heatmap
 from backends.scene import Scene
 
 # A pixel network is asked about places; they would have to move with the image.
@@ -154,7 +155,15 @@ def trust_of_found(
         settings=settings or settings_for_scene(classifier, scene),
         progress=progress,
     )
-    return card, replace(found, heatmap=replace(found.heatmap, trust=card.figures()))
+    return card, replace(found, heatmap=with_trust(found.heatmap, card))
+
+
+def with_trust(heatmap: Heatmap, card: TrustCard) -> Heatmap:
+    """Return a heatmap with the card's numbers, and its verdict where exports look for it."""
+    told = {"verdict": card.verdict, "reasons": list(card.reasons), "figures": card.figures()}
+    made = heatmap.provenance
+    made = replace(made, figures={**made.figures, "trust": told})
+    return replace(heatmap, trust=card.figures(), provenance=made)
 
 
 def settings_for_scene(

@@ -159,7 +159,9 @@ def explain_scene(
         target=found.target.name, placement=on_scene(scene, window, level, Placement()),
     )  # fmt: skip
     top = tuple(classifier.top(prepared))
-    return Found(heatmap, found, top, window, level, prepared)
+    whole = Found(heatmap, found, top, window, level, prepared)
+    heatmap = replace(heatmap, grid=whole.native, grid_shape=found.values.shape)
+    return replace(whole, heatmap=heatmap)
 
 
 def explain_volume(

@@ -108,7 +108,7 @@ class ImageData:
         ):
             where = PARTS[part] if part >= 0 else "left out"
             label = self.images.classes[image.label]
-            out.append([_relative(image.path, self.images.source), label, group, where])
+            out.append([relative_name(image.path, self.images.source), label, group, where])
         return out
 
 
@@ -177,7 +177,8 @@ def load_images(
         raise
 
 
-def _relative(path: Path, source: Path) -> str:
+def relative_name(path: Path, source: Path) -> str:
+    """Return how tables name an image: its path from the data set, `/` between folders."""
     root = source if source.is_dir() else source.parent
     try:
         return path.relative_to(root).as_posix()

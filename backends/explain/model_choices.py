@@ -1,0 +1,77 @@
+"""The networks that can be chosen to be explained: taught here, spectral, published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import resources
+from backends.registry import cards, is_network
+
+TAUGHT, SPECTRAL, PUBLISHED, FILE = "taught", "spectral", "published", "file"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """A network on the list.
+
+    Attributes
+    ----------
+    title : str
+    kind : str
+        ``"taught"``, ``"spectral"``, ``"published"`` or ``"file"``.
+    model : str
+        Name for `shelf.load`; empty where the weights say it.
+    weights : Path or None
+    here : bool
+        Whether its weights are on this machine.
+    about : str
+        What it was trained on, in words.
+    """
+
+    title: str
+    kind: str
+    model: str = ""
+    weights: Path | None = None
+    here: bool = True
+    about: str = ""
+
+
+def model_choices() -> list[ModelChoice]:
+    """Return what can be chosen, what is ready first. Imports the libraries; reads no weights."""
+    from backends.explain import published, shelf
+    from backends.learning.trained_networks import trained_networks
+
+    found = [
+        ModelChoice(
+            str(one.card["title"]), TAUGHT, "", one.path, True,
+            f"Taught here: {one.line}",
+        )
+        for one in trained_networks()
+    ]  # fmt: skip
+    for card in cards():
+        if card.is_trained and is_network(card.id):
+            path = resources.path("weights", card.weights)
+            found.append(
+                ModelChoice(
+                    card.title, SPECTRAL, "", path, True,
+                    f"Classifies the pixels of a scene; trained on: {card.trained_on}",
+                )
+            )  # fmt: skip
+    entries = []
+    for entry in shelf.entries():
+        here = published.cached(entry.blueprint)
+        # Some are only known by their files of weights.
+        if here is None and entry.library not in ("timm", "torchvision"):
+            continue
+        about = "Published weights, trained on ImageNet photographs (1,000 classes)"
+        entries.append(ModelChoice(entry.title, PUBLISHED, entry.id, None, here is not None, about))
+    return found + sorted(entries, key=lambda choice: not choice.here)
+
+
+def of_file(path: str | Path) -> ModelChoice:
+    """Return the choice of a file of weights."""
+    path = Path(path)
+    about = "The network is recognised by its weights"
+    name = path.parent.name if path.name == "network.safetensors" else path.name
+    return ModelChoice(name, FILE, "", path, True, about)

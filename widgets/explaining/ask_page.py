@@ -1,0 +1,438 @@
+"""Image, network, method, layer, class; one button; what the network said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QCompleter,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backends.explain.model_choices import FILE, PUBLISHED, TAUGHT, ModelChoice, of_file
+from backends.jobs import JobHandle, JobState, Progress
+from backends.scene import Scene, Window
+from widgets.background import listen
+from widgets.explaining.desk import Desk
+from widgets.explaining.questions import Answer, Question
+from widgets.explaining.view_box import ViewBox
+from widgets.explaining.where_box import WhereBox
+from widgets.explaining.words import escape, likeliest, sentence, share
+from widgets.pages import narrow_box
+from widgets.running_row import RunningRow
+from widgets.theme import GRID, wrapped
+
+if TYPE_CHECKING:
+    from backends.explain.asking import Method
+
+ANOTHER = "file…"
+SEEN, PIXEL = "seen", "pixel"
+
+
+class AskPage(QWidget):
+    """Reads as a sentence and asks the desk.
+
+    Parameters
+    ----------
+    desk : Desk
+    visible, shown_slice : callable
+        See `WhereBox`.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        visible: Callable[[Scene], Window] | None,
+        shown_slice: Callable[[Scene], int],
+    ) -> None:
+        super().__init__()
+        self._desk = desk
+        self._workspace = desk.workspace
+        self._choices: list[ModelChoice] = []
+        self._methods: dict[str, Method] = {}
+        self._handle: JobHandle[Any] | None = None
+        self._pixel: tuple[str, int, int] | None = None
+        self._seconds: dict[tuple[str, str], float] = {}
+        self._asked: tuple[str, str] | None = None  # scene and network the classes are of
+        self._listing = False
+        self._build(visible, shown_slice)
+        workspace = self._workspace
+        listen(self, workspace.active_scene_changed, self._on_scene)
+        listen(self, workspace.regions_changed, self._on_regions)
+        listen(self, workspace.pixel_selected, self._on_pixel)
+        listen(self, workspace.job_finished, self._on_finished)
+        desk.answered.connect(self._on_answer)
+        desk.changed.connect(self._say_result)
+        self._on_scene(workspace.active_scene)
+
+    # -- layout --------------------------------------------------------------------------
+
+    def _build(
+        self, visible: Callable[[Scene], Window] | None, shown_slice: Callable[[Scene], int]
+    ) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        self.where = WhereBox(self._workspace, visible, shown_slice)
+        column.addWidget(self.where)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.model_box = narrow_box("The network whose answer is explained")
+        self.model_box.addItem("Looking …", None)
+        self.model_box.activated.connect(self._on_model)
+        form.addRow("Network", self.model_box)
+        self.model_line = wrapped()
+        form.addRow(self.model_line)
+        self.fetch_check = QCheckBox("Download its published weights")
+        self.fetch_check.setToolTip("Once; they are checked and kept")
+        form.addRow("", self.fetch_check)
+        self.method_box = narrow_box("How it is explained")
+        self.method_box.currentIndexChanged.connect(self._on_method)
+        form.addRow("Method", self.method_box)
+        self.method_line = wrapped()
+        form.addRow(self.method_line)
+        self.class_box = QComboBox()
+        self.class_box.setEditable(True)
+        self.class_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.class_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.class_box.setMinimumContentsLength(8)
+        self.class_box.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.class_box.setToolTip("What is explained; type a few letters to find a class")
+        completer = QCompleter(self.class_box.model(), self.class_box)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.class_box.setCompleter(completer)
+        self.class_box.addItem("the likeliest", None)
+        form.addRow("Class", self.class_box)
+        self.place_box = narrow_box("Whose answer is explained: the network classifies pixels")
+        form.addRow("At", self.place_box)
+        self.layer_box = narrow_box("The layer that the map is made at")
+        self.layer_box.addItem("found for you", "")
+        self.layer_box.currentIndexChanged.connect(self._say_layer)
+        form.addRow("Layer", self.layer_box)
+        self.layer_line = wrapped()
+        form.addRow(self.layer_line)
+        self.form = form
+        column.addLayout(form)
+        self.assess_check = QCheckBox("Assess the map at once")
+        self.assess_check.setToolTip("Measures its trust, too: some hundred looks at the image")
+        column.addWidget(self.assess_check)
+        row = QHBoxLayout()
+        self.go_button, self.look_button = QPushButton("Explain"), QPushButton("What does it say?")
+        self.go_button.setDefault(True)
+        self.look_button.setToolTip("Classes with their probability; no map yet")
+        self.go_button.clicked.connect(self.explain)
+        self.look_button.clicked.connect(self.look)
+        row.addWidget(self.go_button, 1)
+        row.addWidget(self.look_button)
+        column.addLayout(row)
+        self.problem_line = wrapped()
+        self.running = RunningRow()
+        self.result_line = wrapped()
+        for widget in (self.problem_line, self.running, self.result_line):
+            column.addWidget(widget)
+        self.problem_line.hide()
+        self.view = ViewBox(self._desk)
+        column.addWidget(self.view)
+        self._fill_places()
+        self._on_model()
+
+    # -- what there is -------------------------------------------------------------------
+
+    def list_networks(self) -> None:
+        """Look for networks and methods, once; it imports the libraries."""
+        if self._listing:
+            return
+        self._listing = True
+        self._desk.quiet("List networks and methods", "list", _list, self._on_listed)
+
+    def list_again(self) -> None:
+        """A network may have been taught meanwhile."""
+        if self._choices:
+            self._listing = False
+            self.list_networks()
+
+    def _on_listed(self, answer: Any) -> None:
+        chosen = self.choice
+        files = [c for c in self._choices if c.kind == FILE]
+        self._choices, methods = [*answer[0], *files], answer[1]
+        if not self._methods:
+            self._methods = {m.id: m for m in methods}
+            self.method_box.blockSignals(True)
+            for m in methods:
+                self.method_box.addItem(m.title, m.id)
+            self.method_box.blockSignals(False)
+        self._fill_models(chosen)
+        self._on_method()
+
+    def _fill_models(self, chosen: ModelChoice | None) -> None:
+        self.model_box.blockSignals(True)
+        self.model_box.clear()
+        for number, choice in enumerate(self._choices):
+            away = "" if choice.here else " (download)"
+            mine = " · taught here" if choice.kind == TAUGHT else ""
+            self.model_box.addItem(choice.title.split(", taught")[0] + mine + away, number)
+        self.model_box.addItem("A file…", ANOTHER)
+        if chosen in self._choices:
+            self.model_box.setCurrentIndex(self._choices.index(chosen))
+        self.model_box.blockSignals(False)
+        self._last = max(0, self.model_box.currentIndex())
+        self._on_model()
+
+    @property
+    def choice(self) -> ModelChoice | None:
+        """The network that is chosen."""
+        number = self.model_box.currentData()
+        return self._choices[number] if isinstance(number, int) else None
+
+    def choose_file(self, path: str | Path) -> None:
+        """Explain a network from a file."""
+        choice = of_file(path)
+        if choice not in self._choices:
+            self._choices.append(choice)
+        self._fill_models(choice)
+
+    def _on_model(self, *_: object) -> None:
+        if self.model_box.currentData() == ANOTHER:
+            name, _filter = QFileDialog.getOpenFileName(
+                self, "Weights of a network", "", "Weights (*.safetensors *.pt *.pth *.th)"
+            )
+            self.model_box.setCurrentIndex(getattr(self, "_last", 0))
+            if name:
+                self.choose_file(name)
+            return
+        self._last = self.model_box.currentIndex()
+        choice = self.choice
+        self.model_line.setText("" if choice is None else escape(choice.about) + ".")
+        self.form.setRowVisible(self.fetch_check, choice is not None and not choice.here)
+        self._forget_answer()
+        self._refresh()
+
+    def _forget_answer(self) -> None:
+        """The classes and layers on offer are those of another network or image."""
+        scene, choice = self._workspace.active_scene, self.choice
+        now = None if scene is None or choice is None else (scene.id, _key(choice))
+        if self._asked is not None and self._asked == now:
+            return
+        same_network = self._asked is not None and now is not None and self._asked[1] == now[1]
+        if not same_network:
+            self._fill_classes((), ())
+            self._fill_layers(())
+            self.form.setRowVisible(
+                self.place_box, choice is not None and choice.kind == "spectral"
+            )
+        self._asked = None
+
+    def _on_method(self, *_: object) -> None:
+        chosen = self._methods.get(str(self.method_box.currentData()))
+        if chosen is None:
+            self.method_line.setText("")
+            return
+        source = "" if chosen.source.startswith("after") else f" ({chosen.source})"
+        self.method_line.setText(f"{escape(chosen.about)}{escape(source)}")
+        self.form.setRowVisible(self.layer_box, bool(chosen.needs))
+        self._say_layer()
+        self._refresh()
+
+    def _on_scene(self, scene: Scene | None) -> None:
+        self.where.show_scene(scene)
+        self._fill_places()
+        self.problem_line.hide()
+        self._forget_answer()
+        self._refresh()
+
+    def _on_regions(self) -> None:
+        self.where.fill_parts()
+        self._fill_places()
+
+    def _on_pixel(self, scene_id: str, row: int, col: int) -> None:
+        self._pixel = (scene_id, row, col)
+        self._fill_places()
+
+    def _fill_places(self) -> None:
+        scene, chosen = self._workspace.active_scene, self.place_box.currentData()
+        self.place_box.clear()
+        self.place_box.addItem("the pixels it gives to the class", SEEN)
+        if scene is not None and self._pixel is not None and self._pixel[0] == scene.id:
+            self.place_box.addItem(f"row {self._pixel[1]}, column {self._pixel[2]}", PIXEL)
+            if chosen in (None, SEEN):
+                chosen = PIXEL
+        for region in self.where.regions():
+            self.place_box.addItem(region.name, region.id)
+        self.place_box.setCurrentIndex(max(0, self.place_box.findData(chosen)))
+
+    def _refresh(self) -> None:
+        scene, choice = self._workspace.active_scene, self.choice
+        busy = self._handle is not None and not self._handle.state.is_final
+        ready = scene is not None and choice is not None and bool(self._methods)
+        self.go_button.setEnabled(ready and not busy)
+        self.look_button.setEnabled(ready and not busy)
+        how = str(self.method_box.currentData())
+        took = None if choice is None else self._seconds.get((_key(choice), how))
+        about = "" if took is None else f" (about {max(1, round(took))}\u00a0s)"
+        self.go_button.setText(f"Explain{about}")
+
+    # -- do ------------------------------------------------------------------------------
+
+    def question(self) -> Question | None:
+        """Return what would be asked now."""
+        scene, choice = self._workspace.active_scene, self.choice
+        if scene is None or choice is None:
+            return None
+        pixel = region = None
+        if not self.place_box.isHidden():
+            place = self.place_box.currentData()
+            drawn = self._workspace.regions.get(str(place))
+            if place == PIXEL and self._pixel is not None:
+                pixel = self._pixel[1:]
+            elif drawn is not None:
+                region = drawn.mask(scene.shape[:2])
+        how = str(self.method_box.currentData())
+        layer = ""
+        if self._methods[how].needs:
+            layer = str(self.layer_box.currentData() or "")
+        return Question(
+            scene, choice, self.where.where(scene), how, self._wanted(), layer, pixel, region,
+            self.fetch_check.isChecked() and not choice.here, self.assess_check.isChecked(),
+        )  # fmt: skip
+
+    def _wanted(self) -> int | None:
+        text = self.class_box.currentText().strip()
+        place = self.class_box.findText(text)
+        if place >= 0:
+            found = self.class_box.itemData(place)
+            return None if found is None else int(found)
+        return None
+
+    def explain(self) -> None:
+        """Make the map."""
+        question = self.question()
+        if question is not None:
+            self._follow(self._desk.explain(question))
+
+    def look(self) -> None:
+        """Ask what the network says."""
+        question = self.question()
+        if question is not None:
+            self._follow(self._desk.look(question))
+
+    def _follow(self, handle: JobHandle[Any]) -> None:
+        self.problem_line.hide()
+        self._handle = handle
+        self.running.follow(handle)
+        self._refresh()
+        if handle.state.is_final:  # it ran at once
+            self._on_finished(handle)
+
+    def _on_finished(self, handle: JobHandle[Any]) -> None:
+        if handle is not self._handle:
+            if handle.state is JobState.DONE and handle.job.topic == "finetune":
+                self.list_again()
+            return
+        self.running.refresh()
+        if handle.error is not None:
+            self.problem_line.setText(sentence(handle.error))
+            self.problem_line.show()
+        self._refresh()
+
+    # -- what came -----------------------------------------------------------------------
+
+    def _on_answer(self, answer: Answer) -> None:
+        scene, choice, asked = self._workspace.active_scene, self.choice, answer.question
+        heatmap = answer.heatmap
+        if heatmap is not None and answer.card is None:
+            self._seconds[_key(asked.choice), asked.how] = heatmap.provenance.seconds
+        if scene is None or choice is None or asked.scene.id != scene.id:
+            return
+        if _key(choice) == _key(asked.choice) and answer.top:
+            self._asked = (scene.id, _key(choice))
+            self._fill_classes(answer.classifier.class_names, answer.top)
+            self._fill_layers(answer.layers)
+            self._automatic = answer.layer if not asked.layer else None
+            self.form.setRowVisible(self.place_box, answer.classifier.pixelwise)
+            self._say_layer()
+            if not choice.here and choice.kind == PUBLISHED:
+                self.list_again()
+        if answer.overlay is None:
+            self.result_line.setText(likeliest(answer.top))
+            self.result_line.setTextFormat(Qt.TextFormat.RichText)
+
+    def _fill_classes(self, names: Sequence[str], top: Sequence[tuple[int, str, float]]) -> None:
+        wanted = self._wanted()
+        self.class_box.blockSignals(True)
+        self.class_box.clear()
+        self.class_box.addItem("the likeliest", None)
+        for number, name, probability in top:
+            self.class_box.addItem(f"{name} · {share(probability)}", number)
+        shown = {number for number, _, _ in top}
+        rest = [(name, number) for number, name in enumerate(names) if number not in shown]
+        for name, number in sorted(rest):
+            self.class_box.addItem(name, number)
+        place = 0 if wanted is None else self.class_box.findData(wanted)
+        self.class_box.setCurrentIndex(max(0, place))
+        self.class_box.blockSignals(False)
+
+    _automatic: Any = None
+
+    def _fill_layers(self, layers: Sequence[Any]) -> None:
+        chosen = self.layer_box.currentData()
+        self.layer_box.blockSignals(True)
+        self.layer_box.clear()
+        self.layer_box.addItem("found for you", "")
+        for layer in reversed(layers):
+            rows, cols = layer.grid
+            self.layer_box.addItem(f"{layer.name or 'output'} · {rows} × {cols}", layer.name)
+        self.layer_box.setCurrentIndex(max(0, self.layer_box.findData(chosen)))
+        self.layer_box.blockSignals(False)
+        if not layers:
+            self._automatic = None
+        self._say_layer()
+
+    def _say_layer(self, *_: object) -> None:
+        said, layer = "", self._automatic
+        chosen = self._methods.get(str(self.method_box.currentData()))
+        needed = chosen is not None and bool(chosen.needs)
+        if layer is not None and needed and not self.layer_box.currentData():
+            said = f"{layer.name}: {layer.reason}"
+        self.layer_line.setText(escape(said))
+        self.form.setRowVisible(self.layer_line, bool(said))
+
+    def _say_result(self) -> None:
+        heatmap, answer = self._desk.field, self._desk.answer
+        if heatmap is None:
+            self.result_line.setText("")
+            return
+        lines = [f"<b>{escape(heatmap.title)}</b>"]
+        if answer is not None and answer.found is not None:
+            lines.append(likeliest(answer.top))
+            lines += [escape(s.sentence) for s in answer.found.explanation.states]
+        lines.append(f"Trust: {heatmap.verdict}.")
+        self.result_line.setText("<br>".join(lines))
+
+
+def _list(progress: Progress) -> Any:
+    from backends import devices
+
+    # Before the libraries: beside a window not all of torch may be loaded.
+    devices.choose("auto")
+    from backends.explain.explainers import METHODS
+    from backends.explain.model_choices import model_choices
+
+    return model_choices(), METHODS
+
+
+def _key(choice: ModelChoice) -> str:
+    return f"{choice.model} {choice.weights or ''}"
