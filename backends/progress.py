@@ -186,10 +186,14 @@ class Progress:
 
     def partial(self, result: Any, *, force: bool = False) -> None:
         """Hand over what is known so far; may be dropped when they come too fast."""
+        self.partial_from(lambda: result, force=force)
+
+    def partial_from(self, make: Callable[[], Any], *, force: bool = False) -> None:
+        """Hand over what is known so far; it is made only if it is taken."""
         now = time.monotonic()
         if self._on_partial is not None and (force or now - self._last_partial >= 0.2):
             self._last_partial = now
-            self._on_partial(result)
+            self._on_partial(make())
 
     def follow(self, state: ProgressState) -> None:
         """Take over what another process reports of the same job."""

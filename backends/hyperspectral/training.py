@@ -210,7 +210,7 @@ def train_network(
         log.best_step = best.step if best.state is not None else step
         if ends:
             log.stopped_at = step
-        progress.partial(log.curve(), force=last)
+        progress.partial_from(log.curve, force=last)
         progress.text = log.words()
         progress.advance()
         if ends:

@@ -60,6 +60,23 @@ def test_progress_is_throttled_and_tells_the_end() -> None:
     assert (told[-1].done, told[-1].total, told[-1].unit) == (20_000, 20_000, "tiles")
 
 
+def test_what_nobody_takes_is_not_made() -> None:
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    Progress().partial_from(make, force=True)
+    assert not made
+    parts: list[int] = []
+    progress = Progress(on_partial=parts.append)
+    for _ in range(50):
+        progress.partial_from(make)
+    progress.partial_from(make, force=True)
+    assert made == parts == [0, 1]
+
+
 def test_partial_results_are_throttled_unless_forced() -> None:
     parts: list[int] = []
     progress = Progress(on_partial=parts.append)
