@@ -4,7 +4,9 @@ Scores of a classifier are divided by one number, the temperature, before the so
 fitted on validation pixels (Guo et al., "On Calibration of Modern Neural Networks", ICML 2017,
 section 4.2). It changes no class. Where all validation pixels are right the likelihood would
 want a temperature of zero; so the targets are smoothed as in Platt ("Probabilistic Outputs for
-Support Vector Machines", 1999, section 2.2), by as much as that many pixels can tell.
+Support Vector Machines", 1999, section 2.2), by as much as that many pixels can tell. And where
+few pixels validate, a fitted temperature may be chance and make things worse: it is used only
+where it betters their likelihood by more than one standard error, else scores stay as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ BINS = 15
 # Fewer tell nothing of a probability.
 FEWEST = 10
 COLDEST, HOTTEST = 0.01, 100.0
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Calibration:
     Attributes
     ----------
     temperature : float or None
-        None where there was nothing to fit it on.
+        None where there was nothing to fit it on; 1 where none was better beyond chance.
     validation_pixels : int
         It was fitted on.
     error_before, error_after : float or None
@@ -52,6 +55,11 @@ class Calibration:
         """What to know of the probability layers."""
         if self.temperature is None:
             said = "The probabilities are not calibrated: there were too few validation pixels"
+        elif self.temperature == 1:
+            said = (
+                f"The probabilities are used as they come: on {self.validation_pixels} validation "
+                "pixels no temperature was better beyond chance"
+            )
         else:
             said = (
                 f"The probabilities are calibrated on {self.validation_pixels} validation pixels "
@@ -59,7 +67,7 @@ class Calibration:
             )
         if self.error_before is None or self.error_after is None:
             return f"{said}."
-        if self.temperature is None:
+        if self.temperature in (None, 1):
             return (
                 f"{said}; on the test pixels they are off by {100 * self.error_after:.1f} points."
             )
@@ -81,6 +89,9 @@ def softmax(scores: NDArray[Any], temperature: float = 1.0) -> Float:
 
 def fit_temperature(scores: NDArray[Any], target: NDArray[np.int64]) -> float | None:
     """Return the temperature with the best likelihood; None with too few pixels.
+
+    It is 1 where the best is not better by more than one standard error of the mean gain (for
+    one number fitted to pixels that don't depend on each other, a test at 5 %).
 
     Parameters
     ----------
@@ -112,7 +123,15 @@ def fit_temperature(scores: NDArray[Any], target: NDArray[np.int64]) -> float | 
     # Convex in 1 / temperature, so there is one valley.
     bounds = (np.log(COLDEST), np.log(HOTTEST))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
-    return round(float(np.exp(found.x)), 4)
+    best = float(np.exp(found.x))
+    # Judged by what the pixels are, not by the smoothed targets: those alone would heat up a
+    # model that is sure and right on every pixel.
+    pixel = np.arange(count)
+    before, after = (softmax(scores, heat)[pixel, target] for heat in (1.0, best))
+    gain = np.log(np.maximum(after, TINY)) - np.log(np.maximum(before, TINY))
+    if gain.mean() <= gain.std(ddof=1) / np.sqrt(count):
+        return 1.0
+    return round(best, 4)
 
 
 def calibration_error(sure: NDArray[Any], right: NDArray[np.bool_], bins: int = BINS) -> float:

@@ -55,12 +55,29 @@ def test_temperature_finds_by_how_much_scores_exaggerate(factor: float) -> None:
         assert error(found) < 0.3 * error(1.0)
 
 
+def test_few_pixels_change_nothing_but_by_more_than_chance() -> None:
+    # 40 validation pixels of honest scores: a temperature of its own would be mostly noise.
+    found = [fit_temperature(*overconfident(40, 1.0, seed)) for seed in range(60)]
+    assert sum(t == 1.0 for t in found) >= 50
+    held, truth = overconfident(4000, 1.0, seed=99)
+
+    def worth(temperature: float) -> float:
+        return float(np.log(softmax(held, temperature)[np.arange(4000), truth]).mean())
+
+    assert np.mean([worth(t) for t in found if t is not None]) > worth(1.0) - 0.01
+    # What is far off is mended with as few.
+    mended = [fit_temperature(*overconfident(40, 4.0, seed)) for seed in range(20)]
+    assert sum(t is not None and 2 < t < 8 for t in mended) >= 18
+
+
 def test_perfect_validation_pixels_do_not_make_it_certain() -> None:
-    scores = np.eye(4)[np.arange(40) % 4] * 5
+    scores = np.eye(4)[np.arange(40) % 4] * 2
     found = fit_temperature(scores, np.arange(40) % 4)
     assert found is not None
     # 40 of 40 right say about 41 in 42, not one.
     assert softmax(scores, found).max(axis=1)[0] == pytest.approx(41 / 42, abs=1e-3)
+    # Nor do they make a model unsure that was right to be sure.
+    assert fit_temperature(3 * scores, np.arange(40) % 4) == 1.0
 
 
 def test_too_little_gives_no_temperature() -> None:
@@ -208,3 +225,7 @@ def test_sentences() -> None:
         "pixels they are off by 5.0 points, before by 20.0."
     )
     assert Calibration(None).sentence.endswith("too few validation pixels.")
+    assert Calibration(1.0, 40, 0.05, 0.05).sentence == (
+        "The probabilities are used as they come: on 40 validation pixels no temperature was "
+        "better beyond chance; on the test pixels they are off by 5.0 points."
+    )
