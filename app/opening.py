@@ -147,9 +147,9 @@ class Opener:
         """Read a label file as the training labels of a scene."""
 
         def run(progress: Progress) -> Labels:
-            from backends.io.labels import open_labels
+            from backends.label_files import labels_for
 
-            return open_labels(path, options)
+            return labels_for(scene, path, options, progress)
 
         def take(labels: Labels) -> None:
             self.workspace.set_labels(scene.id, labels.values, labels.class_names, source=str(path))

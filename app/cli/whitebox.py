@@ -50,14 +50,14 @@ def whitebox_command(
     over the training, and with labels whether any of it matters for the accuracy.
     """
     from backends.hyperspectral.whitebox import look_inside, write_whitebox
-    from backends.io.labels import open_labels
+    from backends.label_files import labels_for
 
     def run(progress: Progress) -> dict[str, Any]:
         other = None if compare is None else _other(compare, progress)
         with open_scene(scene_path, pairs(option, "--option")) as scene:
             given = None
             if labels is not None:
-                given = open_labels(labels, pairs(label_option, "--label-option"))
+                given = labels_for(scene, labels, pairs(label_option, "--label-option"), progress)
             result = look_inside(checkpoint, scene, given, device=device, progress=progress)
             written = write_whitebox(
                 result.overlays,

@@ -106,7 +106,7 @@ def read_annotations(
         No such file, damaged, too large, or without one area.
     """
     path = Path(path).expanduser()
-    found = _features(_json(path), path)
+    found = features_in(read_geojson(path), path)
     if len(found) > MOST_AREAS:
         raise _too_much(path, f"{len(found):,} objects", f"{MOST_AREAS:,}")
     if progress is not None:
@@ -191,7 +191,8 @@ def _closed(ring: Ring) -> list[list[float]]:
     return [*corners.tolist(), corners[0].tolist()]
 
 
-def _json(path: Path) -> Any:
+def read_geojson(path: Path) -> Any:
+    """Return what a file of GeoJSON holds, plain or gzipped; refuses what is too large."""
     try:
         size = path.stat().st_size
         if size > LARGEST_BYTES:
@@ -218,7 +219,8 @@ def _no_number(word: str) -> float:
     raise ValueError(f"{word} is no coordinate")
 
 
-def _features(parsed: Any, path: Path) -> list[Mapping[str, Any]]:
+def features_in(parsed: Any, path: Path) -> list[Mapping[str, Any]]:
+    """Return the features of a collection, a list of them, or the one."""
     if isinstance(parsed, Mapping):
         kind = parsed.get("type")
         parsed = parsed.get("features") if kind == "FeatureCollection" else [parsed]
@@ -276,7 +278,7 @@ def _region(
 ) -> Region:
     given = feature.get("properties")
     properties: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
-    class_name, class_color = _class(properties.get("classification"))
+    class_name, class_color = classification_of(properties.get("classification"))
     name = _text(properties.get("name")) or class_name or f"Area {number}"
     color = class_color or ("" if class_name else _color(properties.get("color")))
     known = _uuid(feature.get("id"))
@@ -289,7 +291,7 @@ def _region(
     )  # fmt: skip
 
 
-def _class(given: Any) -> tuple[str, str]:
+def classification_of(given: Any) -> tuple[str, str]:
     """Return name and colour of a classification, new style or old, or a bare name."""
     if isinstance(given, str):
         return _text(given), ""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from backends.errors import BadInput
+from backends.io import open_scene
+from backends.label_files import labels_for
 from backends.label_regions import labels_from_regions
-from backends.workspace import Region
+from backends.regions import Region
+from backends.session import collect_state, save_session
+from backends.simulate import demo_scene
+from backends.workspace import Workspace
 
 
 def region(name: str, *points: tuple[float, float]) -> Region:
@@ -47,3 +54,25 @@ def test_nothing_inside_and_too_many_are_said() -> None:
     many = [region(f"Class {n}", (0, 0), (0, 5), (5, 0)) for n in range(256)]
     with pytest.raises(BadInput, match="more than 255 classes"):
         labels_from_regions(many, (10, 10))
+
+
+def test_a_session_brings_the_labels_of_its_scene(tmp_path: Path) -> None:
+    data, truth = demo_scene("valley", size=64)
+    workspace = Workspace()
+    with open_scene(data) as scene:
+        workspace.add_scene(scene)
+        square = np.array([(1.0, 1.0), (1.0, 6.0), (6.0, 6.0), (6.0, 1.0)])
+        workspace.add_region(Region("Water", scene.id, square))
+        path = save_session(collect_state(workspace), tmp_path / "work.clearband")
+        found = labels_for(scene, path)
+        assert found.class_names == {1: "Water"}
+        np.testing.assert_array_equal(found.values > 0, Region("x", "", square).mask((64, 64)))
+        painted = np.zeros((64, 64), np.uint8)
+        painted[3:5] = 4
+        workspace.set_labels(scene.id, painted, {4: "Crop"})
+        path = save_session(collect_state(workspace), tmp_path / "work.clearband")
+        found = labels_for(scene, path)
+        np.testing.assert_array_equal(found.values, painted)
+        assert found.class_names == {4: "Crop"}
+        with open_scene(truth) as other, pytest.raises(BadInput, match="no labels and no regions"):
+            labels_for(other, path)
