@@ -9,7 +9,7 @@ from backends.errors import BadInput, Cancelled, ClearbandError, WrongUse
 from backends.jobs import Progress
 from backends.runlog import LogLine, parse_log
 
-_NAMES_FILES = ("--out", "--labels", "--checkpoint", "--weights")
+_NAMES_FILES = ("--out", "--labels", "--test-labels", "--checkpoint", "--weights")
 # What makes files or tells facts; the window and the replay itself are not for a log.
 ALLOWED = (
     "info",

@@ -140,24 +140,29 @@ class ClassifyDock(QWidget):
         return None if scene is None else self._workspace.labels.get(scene.id)
 
     def _on_model(self) -> None:
-        card, scene, sheet = self.form.card, self._workspace.active_scene, self._sheet()
+        form = self.form
+        card, scene, sheet = form.card, self._workspace.active_scene, self._sheet()
         if card is None or scene is None:
             return
-        self.form.describe(scene)
+        form.describe(scene)
         classes = len(sheet.class_names) if sheet is not None and sheet.values.any() else 0
         busy = self._handle is not None and not self._handle.state.is_final
+        fixed = form.protocol == "FIX"
+        form.test_labels.setVisible(fixed)
+        form.test_labels.show_for(scene)
         problem = ""
         if classes == 0:
             problem = "Training needs labels."
         elif classes < 2:
             problem = "Training needs at least two classes."
+        elif fixed and form.test_labels.of(scene) is None:
+            problem = "This split needs labels that test."
         self.problem_line.setText(problem)
         self.problem_line.setVisible(bool(problem))
         pixels = scene.shape[0] * scene.shape[1]
         labelled = 0 if sheet is None or problem else int((sheet.values > 0).sum())
         train = training_pixels(self.form.protocol, labelled, classes) if labelled else None
         extra = None if train is None else expected_seconds(card.id, pixels, train)
-        form = self.form
         form.go_button.setEnabled(not problem and not busy)
         form.go_button.setText("Train and map the scene" + _about(card, pixels, train))
         form.offer_apart(extra, needs_it(form.protocol) and bool(labelled))
@@ -251,6 +256,7 @@ class ClassifyDock(QWidget):
             further,
             statistics,
             trains and not further and self.form.wants_apart,
+            *(self._testing(scene) if trains else ()),
         )
         said = {"model": asked.model, "protocol": asked.protocol, "seed": asked.seed}
         how = card.title if asked.model else weights.name
@@ -270,6 +276,11 @@ class ClassifyDock(QWidget):
         )
         self.running.follow(self._handle)
         self._on_model()
+
+    def _testing(self, scene: Scene) -> tuple[Any, ...]:
+        """Return the labels that only test, and their file, where the split has such."""
+        found = self.form.test_labels.of(scene) if self.form.protocol == "FIX" else None
+        return () if found is None else (found[0], str(found[1]))
 
     def measure_apart(self) -> None:
         """Train the model of the last result once more and measure it on separate blocks."""

@@ -31,6 +31,8 @@ class Classification:
         Used instead of training, or trained ``further``.
     apart : bool
         Measure on separate blocks afterwards.
+    test : Labels, optional
+        Only test; ``labels`` then all teach. From the file ``test_source``.
     """
 
     scene: Scene
@@ -44,23 +46,30 @@ class Classification:
     further: bool = False
     statistics: str = "training"
     apart: bool = False
+    test: Labels | None = None
+    test_source: str = ""
 
     def __call__(self, progress: Progress) -> ClassifyResult:
         """Do it."""
         from backends.hyperspectral.checkpoints import load_checkpoint
         from backends.hyperspectral.classify import classify
         from backends.hyperspectral.estimate import learn
+        from backends.hyperspectral.fixed import fixed_split
 
         weights, model = self.weights, self.model
+        labels, split = self.labels, None
+        if labels is not None and self.test is not None:
+            labels, split = fixed_split(labels, self.test, self.seed)
         if isinstance(weights, Path) and not model:
             weights, _ = load_checkpoint(weights)
             model = weights.model_id
         result = classify(
             self.scene,
-            self.labels,
+            labels,
             model,
             protocol=self.protocol,
             seed=self.seed,
+            split=split,
             device="auto",
             checkpoint=weights,
             further=self.further,
@@ -86,6 +95,8 @@ class Classification:
         if self.labels is not None:
             words += ["--labels", self.source, "--protocol", self.protocol]
             words += ["--seed", str(self.seed)]
+            if self.test_source and self.test_source != self.source:
+                words += ["--test-labels", self.test_source]
         for key, value in self.settings.items():
             words += ["--set", f"{key}={value}"]
         if self.statistics != "training":

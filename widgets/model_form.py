@@ -21,15 +21,20 @@ from backends.registry import ModelCard, cards
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.pages import narrow_box
+from widgets.test_labels import TestLabels
 from widgets.theme import GRID, wrapped
 
 PROTOCOLS = {
     "P30": "30 pixels a class to train, 10 to validate",
+    "P30g": "as P30, but 5 to train of a class with 30 or fewer",
     "P10": "10 % of each class to train",
     "S5": "5 % of each class to train",
     "S10": "10 % of each class to train, none to validate",
+    "S30": "30 % of each class to train, none to validate",
     "DISJ": "Separate blocks of the scene: the honest one",
     "HALVES": "Left half of each class to train, right half to test",
+    "TILES": "Whole tiles of 32 pixels to train, others to test",
+    "FIX": "These labels train, those of another file test",
 }
 
 
@@ -47,6 +52,10 @@ class ModelForm(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID)
         column.addLayout(self._questions())
+        self.test_labels = TestLabels(workspace)
+        self.test_labels.changed.connect(self.changed)
+        self.test_labels.hide()
+        column.addWidget(self.test_labels)
         self.model_line = wrapped()
         column.addWidget(self.model_line)
         self.balanced_box = QCheckBox("Give rare classes equal weight")

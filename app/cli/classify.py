@@ -9,6 +9,7 @@ import typer
 
 from app.cli.console import emit, pairs, run_job, table
 from app.cli.root import app
+from backends.errors import WrongUse
 from backends.io import open_scene
 from backends.jobs import Job, Progress
 
@@ -17,10 +18,28 @@ from backends.jobs import Job, Progress
 def classify_command(
     scene_path: Annotated[Path, typer.Argument(metavar="SCENE", help="The image.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
-    labels: Annotated[Path | None, typer.Option("--labels", help="A label file.")] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--labels",
+            help="A label image, GeoJSON areas with a class (RFC 7946), or a session with labels "
+            "or regions of the scene.",
+        ),
+    ] = None,
+    test_labels: Annotated[
+        Path | None,
+        typer.Option(
+            "--test-labels",
+            help="Labels that only test; those of --labels then all teach (FIX). One MATLAB file "
+            "with TR and TE needs only --labels and --protocol FIX.",
+        ),
+    ] = None,
     model: Annotated[str, typer.Option("--model", help="See 'clearband models'.")] = "svm",
     protocol: Annotated[
-        str, typer.Option("--protocol", help="P30, P30g, P10, S5, S10, S30, DISJ, HALVES or TILES.")
+        str,
+        typer.Option(
+            "--protocol", help="P30, P30g, P10, S5, S10, S30, DISJ, HALVES, TILES, FIX or ALL."
+        ),
     ] = "P30",
     seed: Annotated[int, typer.Option("--seed", help="For the split and the training.")] = 0,
     checkpoint: Annotated[
@@ -66,20 +85,28 @@ def classify_command(
     from backends.hyperspectral.apart import needs_it
     from backends.hyperspectral.classify import classify, write_results
     from backends.hyperspectral.estimate import expected_seconds, is_quick, training_pixels
-    from backends.io.labels import open_labels
+    from backends.hyperspectral.fixed import fixed_labels, fixed_split
+    from backends.label_files import labels_for
 
+    if test_labels is not None and labels is None:
+        raise WrongUse("--test-labels needs labels that teach.", way_out="Give --labels FILE.")
+    fixed = test_labels is not None or protocol.upper() == "FIX"
     settings = pairs(setting, "--set")
 
     def run(progress: Progress) -> tuple[Any, list[Path], float | None]:
         with open_scene(scene_path, pairs(option, "--option")) as scene:
-            given = None
-            if labels is not None:
-                given = open_labels(labels, pairs(label_option, "--label-option"))
-            extra = None
-            if given is not None and not further and checkpoint is None and needs_it(protocol):
+            given, split = None, None
+            how = pairs(label_option, "--label-option")
+            if labels is not None and fixed:
+                pair = fixed_labels(scene, labels, test_labels, how, progress)
+                given, split = fixed_split(*pair, seed)
+            elif labels is not None:
+                given = labels_for(scene, labels, how, progress)
+            extra, used = None, "FIX" if fixed else protocol
+            if given is not None and not further and checkpoint is None and needs_it(used):
                 labelled = given.values[given.values > 0]
                 pixels, classes = scene.shape[0] * scene.shape[1], len(set(labelled.tolist()))
-                train = training_pixels(protocol.upper(), labelled.size, classes)
+                train = training_pixels(used, labelled.size, classes)
                 extra = expected_seconds(model, pixels, train)
             result = classify(
                 scene,
@@ -88,8 +115,9 @@ def classify_command(
                 further=further,
                 statistics=statistics,
                 both=is_quick(extra) if both is None else both,
-                protocol=protocol,
+                protocol=used,
                 seed=seed,
+                split=split,
                 device=device,
                 checkpoint=checkpoint,
                 settings=settings,

@@ -401,5 +401,6 @@ def _command(result: ClassifyResult, scene: Scene, more: list[str]) -> str:
     words = ["clearband", "classify", str(scene.info.path), "--model", result.model]
     if result.split is not None and result.was_trained:
         words += ["--labels", "LABELS", "--protocol", result.split.protocol]
+        words += ["--test-labels", "TEST_LABELS"] if result.split.protocol == "FIX" else []
         words += ["--seed", str(result.split.seed)]
     return shlex.join([*words, *more, "--out", "FOLDER"])

@@ -42,14 +42,18 @@ _FIRST: Mapping[str, float] = {
 }
 # What a second training may take without being asked for.
 QUICK_S = 30.0
-_SHARE = {"P10": 0.10, "S5": 0.05, "S10": 0.10, "DISJ": 0.20}
+_SHARE = {
+    "P10": 0.10, "S5": 0.05, "S10": 0.10, "S30": 0.30, "DISJ": 0.20, "TILES": 0.50, "FIX": 1.0,
+    "ALL": 0.90,
+}  # fmt: skip
 # Support vectors: the grid looks at so many pixels at most, and takes nearly all of the time.
 _GRID_PIXELS = 1500
 
 
 def training_pixels(protocol: str, labelled: int, classes: int) -> int:
     """Return about how many pixels a protocol trains on."""
-    if protocol == "P30":
+    protocol = protocol.upper()
+    if protocol in ("P30", "P30G", "HALVES"):
         return min(labelled, 30 * classes)
     return round(labelled * _SHARE.get(protocol, 0.4))
 

@@ -113,6 +113,50 @@ def test_training_gives_map_figures_and_curve(
     qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
 
 
+def test_a_fixed_split_asks_for_labels_that_test(
+    opened: Any, valley: Any, qtbot: Any, tmp_path: Any
+) -> None:
+    from scipy.io import savemat
+
+    workspace, scene, dock = opened
+    train, test = valley.labels.copy(), valley.labels.copy()
+    train[1::2] = 0
+    test[::2] = 0
+    savemat(tmp_path / "test.mat", {"gt": test})
+    savemat(tmp_path / "pair.mat", {"TR": train, "TE": test})
+    workspace.set_labels(scene.id, train, dict(valley.class_names))
+    dock.model_box.setCurrentIndex(dock.model_box.findData("random_forest"))
+    tests = dock.form.test_labels
+    assert not tests.isVisible()
+    dock.protocol_box.setCurrentIndex(dock.protocol_box.findData("FIX"))
+    assert tests.isVisible()
+    assert not dock.go_button.isEnabled()
+    assert "needs labels that test" in dock.problem_line.text()
+    tests.open(tmp_path / "test.mat")
+    qtbot.waitUntil(dock.go_button.isEnabled, timeout=5000)
+    assert f"{(test > 0).sum():,} pixels from test.mat test" in tests.line.text()
+    # One file with both brings the labels that train as well.
+    tests.open(tmp_path / "pair.mat")
+    source = str(tmp_path / "pair.mat")
+    qtbot.waitUntil(lambda: workspace.labels[scene.id].source == source, timeout=5000)
+    dock.go_button.click()
+    handle = workspace.jobs[-1]
+    qtbot.waitUntil(lambda: handle.state.is_final, timeout=60_000)
+    assert handle.state is JobState.DONE
+    assert handle.result.split.sizes() == {
+        "train": int((train > 0).sum()), "val": 0, "test": int((test > 0).sum())
+    }  # fmt: skip
+    qtbot.waitUntil(
+        lambda: (
+            dock.result.figures.isVisible()
+            and dock.result.figures.horizontalHeaderItem(1).text() == "FIX, seed 0"
+        ),
+        timeout=5000,
+    )
+    dock.protocol_box.setCurrentIndex(dock.protocol_box.findData("P30"))
+    assert not tests.isVisible()
+
+
 def test_a_failure_is_one_sentence_and_the_button_comes_back(
     opened: Any, valley: Any, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
