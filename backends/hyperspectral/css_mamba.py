@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from backends.errors import WrongUse
 from backends.hyperspectral.css_settings import BlockRecord, CssSettings
+from backends.hyperspectral.features import PixelFeatures
 from backends.hyperspectral.networks import (
     LARGEST_STATES,
     LARGEST_WIDTH,
@@ -28,12 +31,15 @@ from backends.hyperspectral.networks import (
     go_on,
 )
 from backends.hyperspectral.pixel_clusters import LearnableClusters
-from backends.hyperspectral.seeded_clusters import PriorSpace, fit_prior
+from backends.hyperspectral.seeded_clusters import PriorSpace, class_seeds, fit_prior
 from backends.hyperspectral.spatial_branch import BRANCHES
 from backends.hyperspectral.spectral_branch import SpectralBranch
 from backends.hyperspectral.spectral_front import SpectralFront, disagreement, whitening_of
 
 __all__ = ["BlockRecord", "CssMamba", "CssSettings", "rebuilt"]
+
+# Pixels without labels among which clusters may begin.
+SAMPLE = 2048
 
 
 class Block(nn.Module):
@@ -156,11 +162,44 @@ class CssMamba(PixelNetwork):
         """Fit prior and front; the network then begins with what the spectrum alone says."""
         if self.prior is not None:
             self._fit_prior(known)
-        if self.front is None:
-            return
-        self.front.take(whitening_of(known, self.front))
-        nn.init.zeros_(self.head_out.weight)
-        nn.init.zeros_(self.head_out.bias)
+        if self.front is not None:
+            self.front.take(whitening_of(known, self.front))
+            nn.init.zeros_(self.head_out.weight)
+            nn.init.zeros_(self.head_out.bias)
+        if self.settings.class_clusters:
+            self._seed_clusters(known)
+
+    def _seed_clusters(self, known: Known) -> None:
+        """Begin each block's clusters at parts of the classes, as far as they tell them apart.
+
+        Only training pixels say where; what the clusters become is learned.
+        """
+        rng = np.random.default_rng(int(torch.randint(1 << 31, ())))
+        some = rng.permutation(len(known.anywhere.spectra))[:SAMPLE]
+        company = known.anywhere.take(np.sort(some))
+        was_training = self.training
+        self.eval()
+        for block in self.blocks:  # a block sees what those before it make of their clusters
+            clusters = block.spatial.clusters
+            taught, anywhere = (self._cluster_features(block, p) for p in (known.taught, company))
+            count = len(clusters.centres)
+            found = class_seeds(taught, known.target, anywhere, count, rng)
+            clusters.begin_at(torch.from_numpy(found))
+        self.train(was_training)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def _cluster_features(self, block: nn.Module, pixels: PixelFeatures) -> NDArray[np.float64]:
+        """Return the directions by which a block groups pixels, shape (pixels, features)."""
+        seen: list[Tensor] = []
+        hook = block.spatial.project.register_forward_hook(lambda _m, _i, out: seen.append(out))
+        around = None if pixels.around is None else torch.from_numpy(pixels.around)
+        places = torch.from_numpy(pixels.places)
+        try:
+            self(torch.from_numpy(pixels.spectra), around=around, places=places)
+        finally:
+            hook.remove()
+        unit: NDArray[np.float64] = functional.normalize(seen[0].double(), dim=1).numpy()
+        return unit
 
     def _fit_prior(self, known: Known) -> None:
         """Make the prior of variant b from the training pixels, anew for each training."""

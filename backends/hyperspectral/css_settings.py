@@ -38,6 +38,8 @@ class CssSettings:
         Longest sequence; longer clusters are dealt out. Variant a reads one sequence only.
     cluster_weight : float
         Of the cluster loss.
+    class_clusters : bool
+        Our own build: clusters begin at parts of the classes and are held even and decided.
     context : int
         Side of the square whose mean spectrum joins the pixel's own; odd, 1 = none, 0 = what
         suits the training pixels, see `whitening.choose_context`.
@@ -70,6 +72,7 @@ class CssSettings:
     selection: str = ""
     longest: int = 512
     cluster_weight: float = 0.1
+    class_clusters: bool = False
     context: int = 0
     dropout: float = 0.1
     components: int = 50
@@ -92,6 +95,8 @@ class CssSettings:
                     f"There is no {name} called {getattr(self, name)}.",
                     way_out=f"Use one of: {', '.join(there)}.",
                 )
+        if self.class_clusters and self.variant != "ours":
+            raise WrongUse("class_clusters goes with variant ours only.")
         if not 0 < self.kept <= 1:
             raise WrongUse(
                 f"The part of the pixels that is read must lie between 0 and 1, not {self.kept}.",

@@ -86,6 +86,12 @@ class LearnableClusters(nn.Module):
         return torch.softmax(logits.float(), dim=1)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
+    def begin_at(self, directions: Tensor) -> None:
+        """Put the centres where pixels lie, shape (clusters, width); their length stays."""
+        scale = self.centres.norm(dim=1).mean()
+        self.centres.copy_(functional.normalize(directions.float(), dim=1) * scale)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def revive(self, features: Tensor, membership: Tensor) -> int:
         """Put centres that hold almost no pixels on pixels far from their own; return how many."""
         held = torch.bincount(membership.argmax(1), minlength=len(self.centres))
@@ -119,6 +125,21 @@ def cluster_loss(features: Tensor, membership: Tensor) -> Tensor:
     direction = functional.normalize(mean, dim=1)
     alike = direction @ direction.t()
     return compact + (alike.sum() - alike.diagonal().sum()) / (count * (count - 1))
+
+
+def uneven_loss(membership: Tensor) -> Tensor:
+    """Return how uneven the clusters are and how undecided the pixels.
+
+    ``KL(mean_l A[l] || uniform) + mean_l H(A[l])``, which is ``log K`` less the mutual
+    information of pixel and cluster (Krause, Perona and Gomes, "Discriminative Clustering by
+    Regularized Information Maximization", NIPS 2010). Without it a few clusters take nearly
+    all pixels, and what is over their cap is read elsewhere.
+    """
+    values = membership.float()
+    share = values.mean(0)
+    apart = (share * (share + 1e-9).log()).sum() + math.log(values.shape[1])
+    undecided = -(values * (values + 1e-9).log()).sum(1).mean()
+    return apart + undecided
 
 
 def capped_partition(membership: Tensor, cap: int | Tensor) -> Tensor:

@@ -74,7 +74,7 @@ def fit_prior(
     known, everywhere = (taught - mean) @ weight, (pixels - mean) @ weight
     seeds = []
     for count in counts:
-        first = _seeds(known, target, everywhere, count, rng)
+        first = class_seeds(known, target, everywhere, count, rng)
         seeds.append(k_means(everywhere, first).astype(np.float32))
     return Prior(mean.astype(np.float32), weight.astype(np.float32), tuple(seeds))
 
@@ -111,14 +111,22 @@ def k_means(points: Floats, centres: Floats, rounds: int = ROUNDS) -> Floats:
     return centres
 
 
-def _seeds(
+def class_seeds(
     known: Floats,
     target: NDArray[np.int64],
     everywhere: Floats,
     count: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """Return where the k-means over all pixels begins, shape (count, components)."""
+    """Return centres of sub-clusters of the classes, shape (count, components).
+
+    Parameters
+    ----------
+    known : float array of shape (taught, components)
+        Training pixels, of the classes ``target``.
+    everywhere : float array of shape (sample, components)
+        Other pixels: where clusters begin for which there are too few labels.
+    """
     dealt = sub_clusters(np.bincount(target), count)
     found = []
     for label in np.flatnonzero(dealt):

@@ -27,6 +27,7 @@ from backends.hyperspectral.pixel_clusters import (
     line_by_line,
     make_sequences,
     one_sequence,
+    uneven_loss,
 )
 from backends.hyperspectral.recurrence import Kept
 from backends.hyperspectral.seeded_clusters import SeededClusters
@@ -201,7 +202,8 @@ class SpatialBranch(nn.Module):
         valid: Tensor | None,
     ) -> Tensor:
         """Return how far the clusters are from good ones."""
-        return cluster_loss(features, membership)
+        loss = cluster_loss(features, membership)
+        return loss + uneven_loss(membership) if self.settings.class_clusters else loss
 
 
 class LearnedCentres(SpatialBranch):

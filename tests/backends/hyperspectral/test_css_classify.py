@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backends.cluster_analysis import cluster_table, sizes_of
 from backends.errors import BadInput, ClearbandError, WrongUse
 from backends.hyperspectral.checkpoints import load_checkpoint, save_checkpoint
 from backends.hyperspectral.classify import classify
@@ -68,6 +69,19 @@ def test_it_learns_and_shows_its_inside(made: Any) -> None:
             assert (np.diff(score) >= 0).all()
             assert len(np.unique(block.rank[mine])) == mine.sum()
     assert any("Weights of the branches" in note for note in result.notes)
+
+
+def test_clusters_say_something_of_the_classes_and_are_not_overfull(made: Any) -> None:
+    scene, labels, _result = made
+    result = classify(
+        scene, labels, "css_mamba", settings={**QUICK, "class_clusters": True}, both=False
+    )
+    for block in result.overlays[1].blocks:
+        table = cluster_table(block, labels.values)
+        assert table.purity > 0.85
+        assert table.purity > table.chance_purity + 0.3
+        assert block.moved < 0.2
+        assert (sizes_of(block) > 0).all()
 
 
 def test_its_own_figures_are_logged_every_step(made: Any) -> None:

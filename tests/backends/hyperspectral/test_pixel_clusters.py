@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from backends.hyperspectral.pixel_clusters import (
     line_by_line,
     make_sequences,
     one_sequence,
+    uneven_loss,
 )
 
 
@@ -140,3 +143,37 @@ def test_dead_centres_come_back_to_life(distances: bool) -> None:
     assert torch.bincount(membership.argmax(1), minlength=6)[2] == 0
     assert module.revive(features, membership) >= 1
     assert module.centres[2].norm() < 1e3
+
+
+def test_uneven_loss_by_hand() -> None:
+    certain = torch.eye(4).repeat(5, 1)
+    assert float(uneven_loss(certain)) == pytest.approx(0, abs=1e-5)
+    one = torch.zeros(20, 4)
+    one[:, 2] = 1
+    # All in one: as far from even as can be. All undecided: as far from decided.
+    assert float(uneven_loss(one)) == pytest.approx(math.log(4), abs=1e-5)
+    assert float(uneven_loss(torch.full((20, 4), 0.25))) == pytest.approx(math.log(4), abs=1e-5)
+
+
+def test_uneven_loss_pulls_a_collapsed_cluster_apart() -> None:
+    torch.manual_seed(0)
+    features = torch.nn.functional.one_hot(torch.arange(400) % 4, 8).float()
+    features += 0.1 * torch.randn(400, 8)
+    clusters = LearnableClusters(8, 4)
+    clusters.begin_at(torch.ones(4, 8) + 0.05 * torch.randn(4, 8))
+    optimiser = torch.optim.Adam(clusters.parameters(), lr=0.03)
+    for _ in range(200):
+        loss = uneven_loss(clusters(features))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    hard = clusters(features).argmax(1)
+    assert torch.bincount(hard, minlength=4).tolist() == [100] * 4
+    assert all(len(hard[k::4].unique()) == 1 for k in range(4))
+
+
+def test_centres_begin_where_they_are_put_and_keep_their_length() -> None:
+    clusters = LearnableClusters(6, 3)
+    length = clusters.centres.norm(dim=1).mean().item()
+    clusters.begin_at(5 * torch.eye(6)[:3])
+    torch.testing.assert_close(clusters.centres.detach(), length * torch.eye(6)[:3])
