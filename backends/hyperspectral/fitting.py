@@ -16,7 +16,7 @@ from backends.hyperspectral.checkpoints import Checkpoint
 from backends.hyperspectral.continuing import Start, same_shape, start_from
 from backends.hyperspectral.features import SceneParts, read_pixels
 from backends.hyperspectral.normalise import BandStretch, fit_stretch
-from backends.hyperspectral.splits import Split
+from backends.hyperspectral.splits import Split, squares_note
 from backends.io.labels import Labels
 from backends.jobs import Progress
 from backends.matrix_history import structure_curve
@@ -159,10 +159,19 @@ def fit_classifier(
         seen,
     )
     notes += [f"Bands left out: {text}." for text in stretch.left_out]
+    if said := squares_note(split, _side(model_id, made.said)):
+        notes.append(said)
     if made.curve is not None and made.curve.note:
         notes.append(made.curve.note)
     seconds = time.perf_counter() - began - (progress.paused_seconds - waited)
     return Fitted(checkpoint, made.said, tuple(notes), made.curve, seconds, made.history)
+
+
+def _side(model_id: str, said: Mapping[str, Any]) -> int:
+    """Return the side of the square around a pixel that a model reads."""
+    from backends.hyperspectral.baselines import WINDOWS
+
+    return max(WINDOWS.get(model_id, 1), *(int(said.get(n, 1)) for n in ("patch", "context")))
 
 
 def _fit_spectra(

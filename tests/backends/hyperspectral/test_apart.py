@@ -63,6 +63,20 @@ def test_blocks_have_no_more_labels_and_keep_their_distance(small_valley: Any) -
     assert blocks_like(values, make_split(values, "S5", 0)).val.size == 0
 
 
+def test_a_square_over_the_border_is_said_and_a_spectrum_has_none(small_valley: Any) -> None:
+    found = {
+        model: classify(
+            small_valley.scene, small_valley.labels, model, protocol="DISJ", settings=settings
+        ).notes
+        for model, settings in (
+            ("ssftt", {"steps": 2, "patch": 9, "components": 3}),
+            ("svm", QUICK),
+        )
+    }
+    assert any("square of 9 × 9" in note for note in found["ssftt"])
+    assert not any("square of" in note for note in found["svm"])
+
+
 def test_what_lies_apart_already_is_not_measured_twice(small_valley: Any) -> None:
     result = classify(
         small_valley.scene, small_valley.labels, "svm", protocol="DISJ", settings=QUICK, both=True

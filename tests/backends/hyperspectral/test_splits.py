@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.errors import BadInput, WrongUse
-from backends.hyperspectral.splits import HALVES_GAP, PROTOCOLS, make_split
+from backends.hyperspectral.splits import HALVES_GAP, PROTOCOLS, make_split, squares_note
 from backends.io.labels import open_labels
 
 # Labelled pixels of the whole scenes, class by class.
@@ -106,6 +106,24 @@ def test_disjoint_blocks_keep_their_distance() -> None:
     for one, others in (("train", ("val", "test")), ("val", ("test",))):
         distance = distance_transform_cdt(~split.mask(one), metric="chessboard")
         assert all(distance[split.mask(other)].min() >= 3 for other in others)
+
+
+@pytest.mark.parametrize("side", [1, 5, 7, 13])
+def test_squares_that_reach_over_the_guard_band_are_counted(side: int) -> None:
+    gt = np.random.default_rng(0).integers(1, 4, (96, 96)).astype(np.uint8)
+    near = make_split(gt, "DISJ", 0, guard=3)
+    half, train = side // 2, near.mask("train")
+    padded = np.pad(train, half)
+    seen = sum(
+        bool(padded[row : row + side, col : col + side].any())
+        for row, col in zip(*np.nonzero(near.mask("test")), strict=True)
+    )
+    assert (seen > 0) == (side > 5)
+    said = squares_note(near, side)
+    assert (f" {seen:,} have a training pixel" in said) if seen else said == ""
+    # A guard band as wide as half the square leaks nothing; random pixels are said elsewhere.
+    assert squares_note(make_split(gt, "DISJ", 0, guard=half + 1), side) == ""
+    assert squares_note(make_split(gt, "P30", 0), side) == ""
 
 
 def test_wrong_protocol_and_one_class_are_sentences() -> None:
