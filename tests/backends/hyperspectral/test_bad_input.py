@@ -7,14 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from backends.errors import ClearbandError
 from backends.hyperspectral.classify import ClassifyResult, classify
 from backends.io import open_scene
 from backends.io.labels import open_labels
+from tests.bad_scenes import (
+    HALVES,
+    ONE_CLASS,
+    ONE_PIXEL,
+    OTHER_SIZE,
+    SCENES,
+    SIDE,
+    cube,
+    image_of,
+    missing,
+    write,
+)
 
-SIDE = 24
 MODELS: dict[str, dict[str, Any]] = {
     "svm": {},
     "random_forest": {},
@@ -23,44 +33,24 @@ MODELS: dict[str, dict[str, Any]] = {
     "ssftt": {"steps": 2, "patch": 5, "components": 3},
     "mamba_hsi": {"steps": 2, "width": 16},
 }
-HALVES = np.repeat([[1, 2]], SIDE // 2, axis=1).repeat(SIDE, axis=0).astype(np.uint8)
-
-
-def cube(bands: int) -> np.ndarray:
-    values = np.random.default_rng(0).random((SIDE, SIDE, bands)).astype(np.float32)
-    values[:, SIDE // 2 :] += np.linspace(0, 1, bands, dtype=np.float32)
-    return values
 
 
 def run(folder: Path, model: str, image: np.ndarray, labels: np.ndarray) -> ClassifyResult:
     """Classify an array with labels, both read from files as a user's would be."""
-    Image.fromarray(labels).save(folder / "labels.png")
-    if image.dtype == np.uint8:
-        path = folder / "photo.jpg"
-        Image.fromarray(image).save(path)
-    else:
-        path = folder / "cube.npy"
-        np.save(path, image)
+    path, truth = write(folder, image, labels)
     with open_scene(path) as scene:
-        return classify(scene, open_labels(folder / "labels.png"), model, settings=MODELS[model])
+        return classify(scene, open_labels(truth), model, settings=MODELS[model])
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("what", ["3 bands", "10 bands", "no data", "photograph"])
+@pytest.mark.parametrize("what", SCENES)
 def test_a_map_is_made_all_the_same(tmp_path: Path, model: str, what: str) -> None:
-    image = cube(10 if what in ("10 bands", "no data") else 3)
-    if what == "no data":
-        image[2:6, 2:20] = np.nan
-    elif what == "photograph":
-        image = (120 * image).clip(0, 255).astype(np.uint8)
+    image = image_of(what)
     made = run(tmp_path, model, image, HALVES)
     found = made.class_map.labels
     assert set(np.unique(found)) <= {0, 1, 2}
     # Nothing is guessed where nothing was measured, and something said everywhere else.
-    missing = (
-        np.isnan(image).any(axis=2) if image.dtype != np.uint8 else np.zeros(found.shape, bool)
-    )
-    np.testing.assert_array_equal(found == 0, missing)
+    np.testing.assert_array_equal(found == 0, missing(image))
     if model == "es_mhc":
         assert any("equal slices" in note for note in made.notes)
 
@@ -68,7 +58,7 @@ def test_a_map_is_made_all_the_same(tmp_path: Path, model: str, what: str) -> No
 @pytest.mark.parametrize("model", MODELS)
 def test_one_class_is_a_sentence(tmp_path: Path, model: str) -> None:
     with pytest.raises(ClearbandError, match="two classes"):
-        run(tmp_path, model, cube(10), np.minimum(HALVES, 1) * (HALVES == 1).astype(np.uint8))
+        run(tmp_path, model, cube(10), ONE_CLASS)
 
 
 def test_no_label_at_all_is_a_sentence(tmp_path: Path) -> None:
@@ -79,7 +69,7 @@ def test_no_label_at_all_is_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_labels_of_another_size_are_a_sentence(tmp_path: Path, model: str) -> None:
     with pytest.raises(ClearbandError, match=f"12 × {SIDE} pixels") as raised:
-        run(tmp_path, model, cube(10), HALVES[:12])
+        run(tmp_path, model, cube(10), OTHER_SIZE)
     assert "label file" in raised.value.way_out
 
 
@@ -87,9 +77,7 @@ def test_labels_of_another_size_are_a_sentence(tmp_path: Path, model: str) -> No
 def test_a_class_of_one_pixel_is_left_out_of_the_average_and_named(
     tmp_path: Path, model: str
 ) -> None:
-    labels = HALVES.copy()
-    labels[0, 0] = 3
-    made = run(tmp_path, model, cube(10), labels)
+    made = run(tmp_path, model, cube(10), ONE_PIXEL)
     assert made.metrics is not None
     assert np.isfinite(made.metrics.average_accuracy)
     assert any("class 3" in note for note in (*made.notes, *made.split.notes))
