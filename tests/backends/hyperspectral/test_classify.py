@@ -169,6 +169,27 @@ def test_shipped_weights_are_what_the_card_says() -> None:
             assert card.figures["command"]
 
 
+def test_figures_are_those_of_the_test_pixels_alone(opened: tuple[Scene, Labels]) -> None:
+    """Not of the pixels that chose the state, as in the predecessors' scripts."""
+    from sklearn.metrics import accuracy_score, cohen_kappa_score
+
+    scene, labels = opened
+    made = classify(scene, labels, "svm", protocol="P10", settings={"gamma": 0.001, "C": 1})
+    assert made.metrics is not None
+    assert made.split is not None
+    truth, given = labels.values.ravel(), made.class_map.labels.ravel()
+    found = {
+        part: cohen_kappa_score(truth[at], given[at])
+        for part in ("train", "val", "test")
+        for at in (getattr(made.split, part),)
+    }
+    assert made.metrics.kappa == pytest.approx(found["test"])
+    assert all(abs(found[part] - found["test"]) > 1e-6 for part in ("train", "val"))
+    at = made.split.test
+    assert made.metrics.overall_accuracy == pytest.approx(accuracy_score(truth[at], given[at]))
+    assert made.metrics.confusion.sum() == at.size
+
+
 def test_what_cannot_be_is_refused(opened: tuple[Scene, Labels], tmp_path: Path) -> None:
     scene, labels = opened
     with pytest.raises(MissingCapability, match="no weights"):

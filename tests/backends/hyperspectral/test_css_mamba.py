@@ -119,6 +119,20 @@ def test_a_weight_as_large_as_the_scene_does_no_harm() -> None:
     assert made.embed.weight.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("pixels", [50, 2000])
+def test_a_softmax_over_pixels_keeps_features_as_loud_as_they_were(pixels: int) -> None:
+    """Weights that sum to one are 1 / pixels each: some 5e-5 at Indian Pines."""
+    made = network(variant="a").eval()
+    with torch.no_grad():
+        _, records = made(spectra_of(pixels), record=True)
+    for weights in (records[0].attention, records[0].typical):
+        assert float(weights.mean()) == pytest.approx(1, abs=0.05)
+    valid = torch.arange(pixels) % 2 == 0
+    with torch.no_grad():
+        _, records = made(spectra_of(pixels), valid=valid, record=True)
+    assert float(records[0].attention[valid].mean()) == pytest.approx(1, abs=0.05)
+
+
 def test_a_by_clusters_reads_as_many_of_each() -> None:
     made = network(kept=0.5, variant="a", selection="cluster", clusters=4).eval()
     with torch.no_grad():

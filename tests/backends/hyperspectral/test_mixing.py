@@ -7,15 +7,17 @@ import pytest
 import torch
 from torch.nn import functional
 
+from backends.bands import BandTable
 from backends.errors import WrongUse
 from backends.hyperspectral import es_mhc
 from backends.hyperspectral.es_mhc import EsMhc, NetworkSettings
-from backends.hyperspectral.groups import band_groups
+from backends.hyperspectral.groups import band_groups, groups_for
 from backends.hyperspectral.hyper_connection import HyperConnection, mix_streams
 from backends.hyperspectral.networks import build, rebuild
-from backends.hyperspectral.normalise import BandStretch
+from backends.hyperspectral.normalise import BandStretch, fit_stretch
 from backends.hyperspectral.records import deviations
 from backends.hyperspectral.sinkhorn import LOGIT_LIMIT, residual, sinkhorn
+from backends.scene import ArraySource, Scene, SceneInfo
 
 PLAIN = {"components": 0, "context": 1}
 
@@ -69,6 +71,26 @@ def test_rows_drift_only_where_scores_lie_far_apart() -> None:
     assert residual(sinkhorn(near)) < 1e-3
     assert 1e-3 < residual(sinkhorn(far)) < 0.1  # said in the brief: up to 3e-2
     assert float((sinkhorn(far).sum(-2) - 1).abs().max()) < 1e-5  # columns come last
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("scale", [1.0, 1e3, 6e4])
+def test_sinkhorn_of_extreme_scores_in_any_precision(dtype: torch.dtype, scale: float) -> None:
+    """In the log domain and float32: a range of 160 would be e^160 otherwise."""
+    draw = torch.Generator().manual_seed(0)
+    logits = (scale * torch.randn(300, 5, 5, generator=draw)).clamp(-6e4, 6e4).to(dtype)
+    logits.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        matrices = sinkhorn(logits)
+    found = matrices.detach()
+    assert found.dtype == torch.float32
+    assert float((found.sum(-2) - 1).abs().max()) < 1e-5
+    assert float(found.min()) > 0  # never an exact permutation, which nothing could change
+    torch.testing.assert_close(found, sinkhorn(logits.detach().float()))
+    matrices[:, 0, 1].sum().backward()
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+    assert float(logits.grad.abs().max()) > 0
 
 
 def test_only_so_many_maps_are_free() -> None:
@@ -139,6 +161,27 @@ def test_groups_ip_real(clearband_data: object) -> None:
             group[row, members] = number
     assert int((group[0] != group[1]).sum()) == 21
     assert float(np.abs(nm - guessed).max()) == pytest.approx(124, abs=1)
+
+
+def test_groups_go_by_the_wavelengths_of_the_bands_in_use() -> None:
+    """Bad bands leave before the groups are made; numbers are those among the bands left."""
+    nm = np.linspace(400, 2500, 64)
+    good = ~(((nm > 1340) & (nm < 1450)) | ((nm > 1790) & (nm < 1960)))
+    names = tuple(f"{v:.0f} nm" for v in nm)
+    bands = BandTable(names, tuple(nm.tolist()), good=tuple(good.tolist()))
+    cube = np.random.default_rng(0).random((9, 7, 64)).astype(np.float32)
+    cube[:, :, 3] = 0.5  # holds nothing
+    scene = Scene(ArraySource(cube), SceneInfo(None, "hyperspectral", bands, title="Bad bands"))
+    stretch = fit_stretch(scene)
+    found = groups_for(stretch)
+    left = np.flatnonzero(good & (np.arange(64) != 3))
+    np.testing.assert_array_equal(stretch.bands, left)
+    edges = {"VIS": (400, 700), "NIR": (700, 1000), "SWIR1": (1000, 1800), "SWIR2": (1800, 2501)}
+    assert found.names == ("FULL", *edges)
+    for name, members in zip(found.names[1:], found.members[1:], strict=True):
+        low, high = edges[name]
+        wanted = (nm[left] >= low) & (nm[left] < high)
+        np.testing.assert_array_equal(np.sort(members), np.flatnonzero(wanted))
 
 
 def test_edges_belong_to_the_group_that_begins_there() -> None:

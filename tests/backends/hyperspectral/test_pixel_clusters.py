@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.profiler import ProfilerActivity, profile
 
 from backends.hyperspectral.pixel_clusters import (
     LearnableClusters,
@@ -46,6 +47,28 @@ def test_memberships_by_distance_are_those_of_the_formula() -> None:
     assert module.temperature.item() == pytest.approx(1)
     module.log_temperature.data.fill_(9.0)
     assert module.temperature.item() == pytest.approx(10)
+
+
+@pytest.mark.parametrize("distances", [False, True])
+def test_distances_are_a_matrix_product(distances: bool) -> None:
+    """(pixels, clusters, width) of a whole scene would be half a gigabyte a block."""
+    module = LearnableClusters(128, 50, distances=distances)
+    with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as seen:
+        module(torch.randn(3000, 128))
+    shapes = [s for event in seen.events() for s in event.input_shapes if s]
+    assert [3000, 128] in shapes
+    assert max(math.prod(shape) for shape in shapes) == 3000 * 128
+
+
+def test_an_empty_cluster_has_no_sequence() -> None:
+    hard = torch.tensor([0, 0, 3, 3, 3, 5])
+    made = make_sequences(hard, torch.rand(6), 2)
+    assert sorted(made.cluster.tolist()) == [0, 3, 3, 5]
+    assert bool(made.mask.any(dim=1).all())
+    membership = torch.zeros(6, 7)
+    membership[torch.arange(6), hard] = 1
+    loss = cluster_loss(torch.randn(6, 4), membership)
+    assert bool(loss.isfinite())
 
 
 def test_cluster_loss_zero_for_perfect_orthogonal_clusters() -> None:

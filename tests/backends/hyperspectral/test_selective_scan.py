@@ -6,10 +6,12 @@ import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from backends.hyperspectral import recurrence, selective_scan, token_groups
 from backends.hyperspectral.pixel_clusters import make_sequences
@@ -99,6 +101,45 @@ def test_groups_that_run_again_give_the_same_gradients(monkeypatch: pytest.Monke
     monkeypatch.setattr(token_groups, "GROUP_TOKENS", 18)
     for mine, theirs in zip(answers(), at_once, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("scan", [scan_chunked, scan_blocked])
+def test_long_sequences_stay_finite_and_exact(scan: Callable[..., Tensor]) -> None:
+    """Dividing by the product of all decays would overflow float32 after some 300 steps."""
+    made = torch.Generator().manual_seed(0)
+    x, delta = (torch.rand(1, 1500, 2, generator=made) for _ in range(2))
+    a = -torch.tensor([[0.5, 4.0, 16.0], [1.0, 8.0, 30.0]])
+    b, c = (torch.randn(1, 1500, 3, generator=made) for _ in range(2))
+    exact = scan_loop(*(v.double() for v in (x, delta, a, b, c)))
+    assert float((delta * a[0, 2]).sum()) < -5000  # exp(5000) is the product's inverse
+    torch.testing.assert_close(scan(x, delta, a, b, c).double(), exact, rtol=1e-4, atol=1e-5)
+    twice = scan(*(v.double() for v in (x, delta, a, b, c)))
+    torch.testing.assert_close(twice, exact, rtol=0, atol=1e-12)
+
+
+class _Largest(TorchDispatchMode):
+    """Remembers the most elements any result had."""
+
+    most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for value in out if isinstance(out, (tuple, list)) else (out,):
+            if isinstance(value, Tensor):
+                self.most = max(self.most, value.numel())
+        return out
+
+
+@pytest.mark.parametrize("learning", [False, True])
+def test_states_of_all_steps_are_never_held(learning: bool) -> None:
+    """(length, channels, states) of a whole scene would be gigabytes."""
+    values = [v.detach().requires_grad_(learning) for v in given(5000, batch=8)]
+    naive = 8 * 5000 * 6 * 4
+    with _Largest() as seen:
+        out = scan_blocked(*values)
+        if learning:
+            out.sum().backward()
+    assert 8 * 5000 * 6 <= seen.most <= naive // 3
 
 
 @pytest.mark.parametrize("most", [40, 8192])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_dilation, binary_erosion
 
 from backends.errors import MissingCapability
 from backends.hyperspectral import semi_synthetic
@@ -30,6 +30,18 @@ def source(clearband_data: Path) -> Source:
     if not (folder / "reg_pavia_dataset.mat").is_file():
         pytest.skip("the degraded cube of Pavia University is not here")
     return read_source(folder)
+
+
+@pytest.fixture(scope="module")
+def cubes() -> dict[int, np.ndarray]:
+    """Return what was simulated so far, by seed."""
+    return {}
+
+
+def simulated(source: Source, cubes: dict[int, np.ndarray]) -> np.ndarray:
+    if 3 not in cubes:
+        cubes[3] = simulate(source, seed=3)
+    return cubes[3]
 
 
 def test_files_have_the_size_wavelengths_and_truth_of_the_scene(
@@ -62,8 +74,10 @@ def test_the_registration_finds_pure_pixels(source: Source) -> None:
     assert mean.mean(axis=1).argmin() == 8
 
 
-def test_class_means_are_near_the_source_and_a_seed_is_a_scene(source: Source) -> None:
-    cube = simulate(source, seed=3)
+def test_class_means_are_near_the_source_and_a_seed_is_a_scene(
+    source: Source, cubes: dict[int, np.ndarray]
+) -> None:
+    cube = simulated(source, cubes)
     assert cube.dtype == np.float32
     mean = class_spectra(source).mean
     for value in (1, 2, 5, 6, 8):
@@ -77,6 +91,16 @@ def test_class_means_are_near_the_source_and_a_seed_is_a_scene(source: Source) -
     far = np.corrcoef(meadow[:, :-50].ravel(), meadow[:, 50:].ravel())[0, 1]
     assert 0.3 < near < 0.98
     assert abs(far) < near
+
+
+def test_borders_are_mixed(source: Source, cubes: dict[int, np.ndarray]) -> None:
+    cube, classes = simulated(source, cubes), ground(source)
+    metal = classes == 5  # the brightest, so what it is mixed with makes it darker
+    edge = metal & ~binary_erosion(metal, border_value=1)
+    inside = binary_erosion(metal, iterations=3)
+    beside = binary_dilation(metal) & ~metal
+    bright, mixed, others = (float(cube[where].mean()) for where in (inside, edge, beside))
+    assert others < mixed < bright - 0.1 * (bright - float(cube[~metal].mean()))
 
 
 def test_every_pixel_has_a_class_and_labels_stay(source: Source) -> None:

@@ -93,6 +93,12 @@ def test_logits_of_any_number_of_bands(model_id: str, bands: int) -> None:
     assert network.class_count == 5
 
 
+def test_mamba_hsi_has_the_weights_of_the_published_width() -> None:
+    made = literature.settings_of("mamba_hsi")(width=128)
+    network = literature.build("mamba_hsi", 103, 9, made)
+    assert sum(p.numel() for p in network.parameters()) == pytest.approx(412_000, abs=500)
+
+
 @pytest.mark.parametrize("model_id", literature.NETWORKS)
 def test_it_learns_a_small_scene(results: Any, model_id: str) -> None:
     result = results(model_id)
