@@ -19,6 +19,7 @@ COMMANDS = (
     "explain",
     "fire",
     "study",
+    "spectra",
     "export",
     "perimeter",
     "tour",

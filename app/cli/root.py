@@ -52,6 +52,7 @@ _MODULES = {
     "explain": "app.cli.explain",
     "fire": "app.cli.fire",
     "study": "app.cli.study",
+    "spectra": "app.cli.spectra",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",
     "replay": "app.cli.replay",

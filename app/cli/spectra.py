@@ -1,0 +1,342 @@
+"""``clearband spectra {stats|regions|match|expr|pca|mnf|ica|rx|target|unmix} SCENE …``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.console import emit, pairs, run_job, table
+from app.cli.options import AsJson, Out
+from app.cli.root import app
+from backends.errors import WrongUse
+from backends.jobs import Job, Progress
+
+if TYPE_CHECKING:
+    from backends.scene import Scene
+    from backends.spectra.products import Product
+
+spectra_app = typer.Typer(
+    name="spectra",
+    help="The daily work with spectra: statistics, matching, formulas, transforms, unmixing.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(spectra_app)
+
+SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="Any image.")]
+Option = Annotated[list[str] | None, typer.Option("--option", help="Of the reader.")]
+Library = Annotated[Path | None, typer.Option("--library", help="ENVI or CSV library.")]
+Name = Annotated[
+    list[str] | None, typer.Option("--name", help="Only spectra whose name holds this.")
+]
+Areas = Annotated[
+    Path | None, typer.Option("--areas", help="Labels or areas; each class's mean spectrum.")
+]
+At = Annotated[list[str] | None, typer.Option("--at", help="ROW,COL: this pixel's spectrum.")]
+Components = Annotated[int, typer.Option("--components", help="How many.")]
+Seed = Annotated[int, typer.Option("--seed", help="Of what is random.")]
+
+
+@spectra_app.command("stats")
+def stats_command(
+    scene: SceneArg, out: Out = None, option: Option = None, as_json: AsJson = False
+) -> None:
+    """Say minimum, maximum, mean, deviation and percentiles of each band."""
+
+    def work(opened: Scene, progress: Progress, _: str) -> Product:
+        from backends.spectra.area_statistics import band_table
+        from backends.spectra.products import Product
+
+        rows = band_table(opened, progress=progress)
+        return Product((), {"scene": opened.title, "bands": rows}, {"bands": rows})
+
+    _run("Statistics", scene, out, option, as_json, work)
+
+
+@spectra_app.command("regions")
+def regions_command(
+    scene: SceneArg,
+    areas: Annotated[Path, typer.Option("--areas", help="Labels or areas with classes.")],
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say size and mean spectrum of each class of areas; write them as tables and a library."""
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.spectra.area_statistics import describe_areas
+
+        return describe_areas(opened, areas, command=command, progress=progress)
+
+    _run("Areas", scene, out, option, as_json, work)
+
+
+@spectra_app.command("match")
+def match_command(
+    scene: SceneArg,
+    library: Library = None,
+    name: Name = None,
+    areas: Areas = None,
+    at: At = None,
+    measure: Annotated[
+        str, typer.Option("--measure", help="spectral_angle, spectral_correlation, …")
+    ] = "spectral_angle",
+    threshold: Annotated[
+        float | None, typer.Option("--threshold", help="Less alike stays without a class.")
+    ] = None,
+    rank: Annotated[
+        str | None, typer.Option("--rank", help="ROW,COL: rank the references for this pixel.")
+    ] = None,
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare each pixel with reference spectra, or rank them for one pixel."""
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.spectra.products import Product, match, ranked
+        from backends.spectra.references import references_for
+
+        found = references_for(
+            opened, library=library, names=name or (), areas=areas, pixels=_places(at),
+            progress=progress,
+        )  # fmt: skip
+        if rank is None:
+            return match(
+                opened, found, measure, threshold=threshold, command=command, progress=progress
+            )
+        (place,) = _places([rank])
+        rows = ranked(opened.spectrum(*place)[list(found.bands)], found)
+        return Product((), {"scene": opened.title, "at": list(place), "ranking": rows},
+                       {"ranking": rows})  # fmt: skip
+
+    _run("Match", scene, out, option, as_json, work)
+
+
+@spectra_app.command("expr")
+def expr_command(
+    scene: SceneArg,
+    formula: Annotated[str, typer.Argument(help="(b[860] - b[660]) / (b[860] + b[660])")],
+    other: Annotated[
+        list[str] | None, typer.Option("--scene", help="name=FILE: another scene on the grid.")
+    ] = None,
+    title: Annotated[str, typer.Option("--title", help="Name of the layer.")] = "",
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a formula over bands named by wavelength; band[12] is one by number."""
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.io import open_scene
+        from backends.spectra.products import apply_formula
+
+        others = {key: open_scene(str(path)) for key, path in pairs(other, "--scene").items()}
+        try:
+            return apply_formula(
+                opened, formula, others=others, title=title, command=command, progress=progress
+            )
+        finally:
+            for scene in others.values():
+                scene.close()
+
+    _run("Formula", scene, out, option, as_json, work)
+
+
+def _transform(method: str, about: str) -> None:
+    @spectra_app.command(method, help=about)
+    def command(
+        scene: SceneArg,
+        components: Components = 10,
+        seed: Seed = 0,
+        out: Out = None,
+        option: Option = None,
+        as_json: AsJson = False,
+    ) -> None:
+        def work(opened: Scene, progress: Progress, words: str) -> Product:
+            from backends.spectra.products import transform
+
+            return transform(
+                opened, method, components, seed=seed, command=words, progress=progress
+            )
+
+        _run(method.upper(), scene, out, option, as_json, work)
+
+
+_transform("pca", "Principal components as maps, and how much variance each holds.")
+_transform("mnf", "Minimum noise fractions as maps, best signal-to-noise first.")
+_transform("ica", "Independent components as maps, most peaked first.")
+
+
+@spectra_app.command("rx")
+def rx_command(
+    scene: SceneArg,
+    false_alarms: Annotated[
+        float, typer.Option("--false-alarms", help="Share of background above the threshold.")
+    ] = 1e-3,
+    window: Annotated[
+        str | None,
+        typer.Option("--window", help="INNER,OUTER: against the ring around; 3,15 or 90m,450m."),
+    ] = None,
+    components: Annotated[
+        int | None, typer.Option("--components", help="Score only so many principal components.")
+    ] = None,
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find pixels unlike their background (RX), global or against their surroundings."""
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.spectra.detectors import window_of
+        from backends.spectra.products import anomalies
+
+        return anomalies(
+            opened, false_alarms=false_alarms, components=components, command=command,
+            window=None if window is None else window_of(opened, window), progress=progress,
+        )  # fmt: skip
+
+    _run("Anomalies", scene, out, option, as_json, work)
+
+
+@spectra_app.command("target")
+def target_command(
+    scene: SceneArg,
+    library: Library = None,
+    name: Name = None,
+    areas: Areas = None,
+    at: At = None,
+    method: Annotated[str, typer.Option("--method", help="ace, matched_filter or cem.")] = "ace",
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look for a spectrum against the scene's background."""
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.spectra.products import find_target
+        from backends.spectra.references import references_for
+
+        found = references_for(
+            opened, library=library, names=name or (), areas=areas, pixels=_places(at),
+            progress=progress,
+        )  # fmt: skip
+        return find_target(opened, found, method, command=command, progress=progress)
+
+    _run("Target", scene, out, option, as_json, work)
+
+
+@spectra_app.command("unmix")
+def unmix_command(
+    scene: SceneArg,
+    count: Annotated[
+        int | None, typer.Option("--count", help="Endmembers to find; default by HySime.")
+    ] = None,
+    method: Annotated[str, typer.Option("--method", help="vca, n_findr or ppi.")] = "vca",
+    library: Library = None,
+    name: Name = None,
+    areas: Areas = None,
+    at: At = None,
+    seed: Seed = 0,
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Shares of pure materials in each pixel (fully constrained least squares)."""
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.spectra.products import unmix
+        from backends.spectra.references import references_for
+
+        named = library or areas or at
+        found = None
+        if named:
+            found = references_for(
+                opened, library=library, names=name or (), areas=areas, pixels=_places(at),
+                progress=progress,
+            )  # fmt: skip
+        return unmix(
+            opened, found, count=count, method=method, seed=seed, command=command,
+            progress=progress,
+        )  # fmt: skip
+
+    _run("Unmix", scene, out, option, as_json, work)
+
+
+def _run(
+    title: str,
+    path: Path,
+    out: Path | None,
+    option: list[str] | None,
+    as_json: bool,
+    work: Callable[[Scene, Progress, str], Product],
+) -> None:
+    command = shlex.join(["clearband", *sys.argv[1:]])
+
+    def run(progress: Progress) -> dict[str, Any]:
+        from backends.io import open_scene
+        from backends.spectra.products import write_product
+
+        with open_scene(path, pairs(option, "--option")) as scene:
+            made = work(scene, progress, command)
+            values = dict(made.summary)
+            if out is not None:
+                written = write_product(made, scene, out, progress=progress)
+                values["written"] = [str(file) for file in written]
+        return values
+
+    values = run_job(Job(f"{title} of {path.name}", run), quiet=as_json)
+    emit(values, as_json=as_json, text=_text(values))
+
+
+def _places(values: list[str] | None) -> list[tuple[int, int]]:
+    found = []
+    for text in values or []:
+        row, _, col = text.partition(",")
+        try:
+            found.append((int(row), int(col)))
+        except ValueError as error:
+            raise WrongUse(
+                f"{text} is no place.", way_out="Give ROW,COL, such as 12,40."
+            ) from error
+    return found
+
+
+def _text(values: Mapping[str, Any]) -> str:
+    """Return plain values as lines and lists of rows as small tables below."""
+    plain = {
+        key.replace("_", " ").capitalize(): _short(value)
+        for key, value in values.items()
+        if value is not None and value != [] and not _is_rows(value) and key != "taken"
+    }
+    parts = [table(plain)]
+    parts += [_rows(value) for value in values.values() if _is_rows(value)]
+    return "\n\n".join(parts)
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_short(v) for v in value)
+    return str(value)
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    heads = list(rows[0])
+    cells = [[h.replace("_", " ") for h in heads]]
+    cells += [["" if row[h] is None else _short(row[h]) for h in heads] for row in rows]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in cells
+    )

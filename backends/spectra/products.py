@@ -1,0 +1,424 @@
+"""What the spectral tools make of a scene: layers, figures and tables with their provenance.
+
+Window and command line call these functions; `write_product` is the same files for both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backends.errors import WrongUse
+from backends.overlays import ClassMap, Overlay, Provenance, ScoreMap
+from backends.scene import Scene
+from backends.spectra.background import background_of
+from backends.spectra.detectors import (
+    TARGET_DETECTORS,
+    local_rx_map,
+    rx_map,
+    target_map,
+    threshold_for,
+)
+from backends.spectra.endmembers import FINDERS, find_endmembers
+from backends.spectra.expression import formula_map, parse
+from backends.spectra.pixels import Floats, strips, usable_bands
+from backends.spectra.references import References, check_units
+from backends.spectra.similarity import MEASURES
+from backends.spectra.transforms import METHODS, component_maps, transform_of
+
+if TYPE_CHECKING:
+    from backends.jobs import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """What one run gave.
+
+    Attributes
+    ----------
+    overlays : tuple of Overlay
+    summary : mapping
+        Plain values, for JSON and for the person.
+    tables : mapping of name to rows
+        CSV files; each row a mapping, the same columns in all.
+    """
+
+    overlays: tuple[Overlay, ...]
+    summary: Mapping[str, Any]
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+class _Maker:
+    """Provenance that all layers of a run share."""
+
+    def __init__(self, scene: Scene, method: str, command: str, **parameters: Any) -> None:
+        self.scene, self.method, self.command = scene, method, command
+        self.parameters = parameters
+        self.notes: list[str] = []
+        self.figures: dict[str, Any] = {}
+        self._began = time.perf_counter()
+
+    def provenance(self) -> Provenance:
+        scene = self.scene
+        return Provenance(
+            self.method, "1", parameters=self.parameters, scene_digest=scene.digest,
+            scene_path=str(scene.info.path or ""), seconds=self.seconds, command=self.command,
+            notes=tuple(self.notes), figures=self.figures,
+        )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        return round(time.perf_counter() - self._began, 3)
+
+    def score(self, title: str, values: Floats, **more: Any) -> ScoreMap:
+        return ScoreMap(title, self.scene.id, self.provenance(), values=values, **more)
+
+    def summary(self, **values: Any) -> dict[str, Any]:
+        return {
+            "scene": self.scene.title, "method": self.method, **self.parameters, **values,
+            "seconds": self.seconds, "notes": list(self.notes),
+        }  # fmt: skip
+
+
+def match(
+    scene: Scene,
+    references: References,
+    measure: str = "spectral_angle",
+    *,
+    threshold: float | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Product:
+    """Compare every pixel with every reference: a map each, and the most alike one.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Pixels less alike than this stay without a class.
+
+    Raises
+    ------
+    WrongUse
+        No such measure.
+    BadInput
+        The level counts and the units differ.
+    """
+    chosen = _measure(measure)
+    if measure == "euclidean_distance":
+        check_units(references, _mean(scene, references.bands), scene)
+    make = _Maker(scene, measure, command, references=list(references.names), threshold=threshold)
+    make.notes += references.notes
+    rows, cols, _ = scene.shape
+    count = len(references.names)
+    maps = np.empty((count, rows * cols), np.float32)
+    for strip in strips(scene, references.bands, progress=progress, note=chosen.title):
+        low = strip.window.row * cols
+        part = chosen.run(strip.values, references.values, references.wavelength_nm)
+        part[~strip.valid] = np.nan
+        maps[:, low : low + len(part)] = part.T
+    sign = 1.0 if chosen.alike == "small" else -1.0
+    known = np.isfinite(maps).all(axis=0)
+    best = np.where(known, np.argmin(np.where(known, sign * maps, 0), axis=0) + 1, 0)
+    value = np.take_along_axis(maps, np.maximum(best - 1, 0)[None], axis=0)[0]
+    if threshold is not None:
+        best[~(sign * value <= sign * threshold)] = 0
+    labels = best.astype(np.uint8 if count <= 255 else np.uint16).reshape(rows, cols)
+    names = dict(enumerate(references.names, 1))
+    counts = np.bincount(labels.reshape(-1), minlength=count + 1)
+    overlays: list[Overlay] = [
+        ClassMap(f"{chosen.title}: most alike", scene.id, make.provenance(),
+                 labels=labels, class_names=names)
+    ]  # fmt: skip
+    overlays += [
+        make.score(f"{chosen.title} to {name}", maps[i].reshape(rows, cols), unit=chosen.unit)
+        for i, name in enumerate(references.names)
+    ]
+    found = [
+        {"reference": name, "pixels": int(counts[i]), "share": round(counts[i] / labels.size, 6)}
+        for i, name in names.items()
+    ]
+    return Product(
+        tuple(overlays),
+        make.summary(bands=len(references.bands), unmatched=int(counts[0]), classes=found),
+        {"matches": found},
+    )
+
+
+def ranked(
+    spectrum: Floats, references: References, weights: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """Return the references by likeness to one spectrum, most alike first.
+
+    Each measure gives 0 to 1: the angle falls to 0 at 0.78 rad, the correlation counts above 0,
+    the feature fit is ``fit / (fit + 10)``; the score is their weighted mean. Our own scale.
+
+    Parameters
+    ----------
+    spectrum : float32 array of shape (bands of the references,)
+    weights : mapping, optional
+        Of ``angle``, ``correlation`` and ``features``; default 1 each.
+    """
+    weights = {"angle": 1.0, "correlation": 1.0, "features": 1.0} | dict(weights or {})
+    row = np.asarray(spectrum, np.float32)[None]
+    values = {
+        "spectral_angle": MEASURES["spectral_angle"],
+        "correlation": MEASURES["spectral_correlation"],
+        "feature_fit": MEASURES["spectral_feature_fit"],
+    }  # fmt: skip
+    rising = np.isfinite(references.wavelength_nm).all()
+    found = {
+        name: m.run(row, references.values, references.wavelength_nm)[0]
+        for name, m in values.items()
+        if rising or name != "feature_fit"
+    }
+    parts = {
+        "angle": np.clip(1 - found["spectral_angle"] / 0.78, 0, 1),
+        "correlation": np.clip(found["correlation"], 0, 1),
+    }
+    if rising:
+        parts["features"] = found["feature_fit"] / (found["feature_fit"] + 10.0)
+    total = sum(weights[p] for p in parts)
+    if total <= 0:
+        raise WrongUse("All weights are 0.", way_out="Give one of them a weight.")
+    score = sum(weights[p] * v for p, v in parts.items()) / total
+    order = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
+    return [
+        {
+            "rank": rank, "reference": references.names[i], "score": round(float(score[i]), 4),
+            **{name: round(float(v[i]), 5) for name, v in found.items()},
+        }
+        for rank, i in enumerate(order, 1)
+    ]  # fmt: skip
+
+
+def apply_formula(
+    scene: Scene,
+    text: str,
+    *,
+    others: Mapping[str, Scene] | None = None,
+    title: str = "",
+    command: str = "",
+    progress: Progress | None = None,
+) -> Product:
+    """Compute a formula over bands; see `backends.spectra.expression`."""
+    formula = parse(text, {"b": scene, **dict(others or {})})
+    taken = [
+        {
+            "term": t.term,
+            "bands": [b + 1 for b in t.bands],
+            "away_nm": None if np.isnan(t.away_nm) else round(t.away_nm, 2),
+        }
+        for t in formula.taken
+    ]
+    make = _Maker(scene, "formula", command, formula=formula.text, taken=taken)
+    values = formula_map(formula, progress=progress)
+    known = values[np.isfinite(values)]
+    empty = int(values.size - known.size)
+    if empty:
+        make.notes.append(f"{empty} pixels have no value: nothing measured, or division by zero.")
+    figures = {}
+    if known.size:
+        low, middle, high = np.percentile(known, (2, 50, 98))
+        figures = {"p2": float(low), "median": float(middle), "p98": float(high)}
+    return Product((make.score(title or formula.text, values),), make.summary(**figures))
+
+
+def transform(
+    scene: Scene,
+    method: str,
+    components: int = 10,
+    *,
+    bands: Sequence[int] | None = None,
+    seed: int = 0,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Product:
+    """Return the first components of PCA, MNF or ICA as maps, and how strong each is."""
+    make = _Maker(scene, method, command, components=components)
+    found = transform_of(scene, method, components, bands=bands, seed=seed, progress=progress)
+    maps = component_maps(scene, found, progress=progress)
+    word = {"pca": "variance", "mnf": "signal_to_noise", "ica": "kurtosis"}[method]
+    table = []
+    for i, strength in enumerate(found.strength):
+        row: dict[str, Any] = {"component": i + 1, word: float(strength)}
+        if found.total:
+            row["share"] = float(strength / found.total)
+        table.append(row)
+    overlays = tuple(
+        make.score(f"{METHODS[method]} {i + 1}", plane, centre=0.0) for i, plane in enumerate(maps)
+    )
+    return Product(overlays, make.summary(bands=len(found.bands), strength=table), {method: table})
+
+
+def anomalies(
+    scene: Scene,
+    *,
+    false_alarms: float = 1e-3,
+    window: tuple[int, int] | None = None,
+    components: int | None = None,
+    bands: Sequence[int] | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Product:
+    """Return RX scores and the pixels above the threshold of a false-alarm rate."""
+    make = _Maker(
+        scene, "rx" if window is None else "local_rx", command, false_alarms=false_alarms,
+        window=window, components=components,
+    )  # fmt: skip
+    chosen = usable_bands(scene, bands)
+    if window is None:
+        found = background_of(scene, chosen, progress=progress)
+        scores, dimensions = rx_map(scene, found, progress=progress)
+    else:
+        scores = local_rx_map(scene, window, bands=chosen, components=components, progress=progress)
+        dimensions = min(components or len(chosen), len(chosen))
+    threshold = threshold_for(false_alarms, dimensions)
+    over = scores > threshold
+    share = float(over.mean())
+    make.notes.append(
+        f"The threshold holds for a Gaussian background; {share:.2%} of the pixels pass it where "
+        f"{false_alarms:.2%} would."
+    )
+    make.figures |= {"threshold": threshold, "dimensions": dimensions, "share_above": share}
+    flagged = ClassMap(
+        "Anomalies", scene.id, make.provenance(), labels=over.astype(np.uint8),
+        class_names={1: "anomaly"},
+    )  # fmt: skip
+    return Product(
+        (make.score("RX score", scores), flagged),
+        make.summary(threshold=threshold, dimensions=dimensions, pixels=int(over.sum())),
+    )
+
+
+def find_target(
+    scene: Scene,
+    references: References,
+    method: str = "ace",
+    *,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Product:
+    """Return a detector's map for each reference."""
+    if method not in TARGET_DETECTORS:
+        raise WrongUse(
+            f"There is no detector {method}.", way_out=f"Use {', '.join(TARGET_DETECTORS)}."
+        )
+    make = _Maker(scene, method, command, references=list(references.names))
+    make.notes += references.notes
+    found = background_of(scene, references.bands, progress=progress)
+    check_units(references, found.mean, scene)
+    title = TARGET_DETECTORS[method][0]
+    overlays, table = [], []
+    for name, target in zip(references.names, references.values, strict=True):
+        values = target_map(scene, method, target.astype(np.float64), found, progress=progress)
+        overlays.append(make.score(f"{title}: {name}", values))
+        row, col = np.unravel_index(int(np.nanargmax(values)), values.shape)
+        table.append({
+            "reference": name, "largest": float(np.nanmax(values)), "row": int(row),
+            "col": int(col), "p99": float(np.nanpercentile(values, 99)),
+        })  # fmt: skip
+    return Product(tuple(overlays), make.summary(targets=table), {"targets": table})
+
+
+def unmix(
+    scene: Scene,
+    references: References | None = None,
+    *,
+    count: int | None = None,
+    method: str = "vca",
+    seed: int = 0,
+    command: str = "",
+    progress: Progress | None = None,
+) -> Product:
+    """Return the share of each endmember in each pixel, and what is left unexplained.
+
+    Parameters
+    ----------
+    references : References, optional
+        The endmembers; default found in the scene by ``method``.
+    count : int, optional
+        Of endmembers to find; default what HySime says.
+    """
+    from backends.spectra.abundances import abundance_maps
+
+    make = _Maker(scene, "fcls", command)
+    if references is None:
+        bands = usable_bands(scene)
+        found = find_endmembers(scene, bands, count, method, seed=seed, progress=progress)
+        spectra = found.spectra
+        names = [f"endmember {i + 1} ({r}, {c})" for i, (r, c) in enumerate(found.pixels)]
+        make.parameters |= {"endmembers": FINDERS[method][0], "count": len(names), "seed": seed}
+    else:
+        bands, spectra = references.bands, references.values.astype(np.float64)
+        names = list(references.names)
+        make.notes += references.notes
+        make.parameters |= {"endmembers": names}
+        check_units(references, _mean(scene, bands), scene)
+    shares, residual = abundance_maps(scene, bands, spectra, progress=progress)
+    typical = float(np.sqrt(np.nanmean(residual.astype(np.float64) ** 2)))
+    level = float(np.sqrt(np.mean(np.square(_mean(scene, bands)))))
+    make.figures |= {"rms_residual": typical, "rms_residual_of_mean": typical / level}
+    overlays = [make.score(f"Share of {n}", p) for n, p in zip(names, shares, strict=True)]
+    overlays.append(make.score("Unexplained", residual, unit=scene.info.unit))
+    table = [
+        {"endmember": n, "mean_share": float(np.nanmean(p))}
+        for n, p in zip(names, shares, strict=True)
+    ]
+    nm = scene.bands.wavelengths()[list(bands)]
+    curves = [
+        {"band": b + 1, "wavelength_nm": None if np.isnan(w) else float(w),
+         **{n: float(v) for n, v in zip(names, column, strict=True)}}
+        for b, w, column in zip(bands, nm, spectra.T, strict=True)
+    ]  # fmt: skip
+    return Product(
+        tuple(overlays),
+        make.summary(shares=table, rms_residual=typical, rms_residual_of_mean=typical / level),
+        {"shares": table, "endmembers": curves},
+    )
+
+
+def write_product(
+    product: Product, scene: Scene, folder: Path, *, progress: Progress | None = None
+) -> list[Path]:
+    """Write each layer as GeoTIFF, each table as CSV and the summary as JSON, all at once."""
+    from backends.io.writers.atomic import replacing_folder
+    from backends.io.writers.geotiff import write_geotiff
+    from backends.io.writers.tables import write_rows
+
+    names: list[str] = []
+    with replacing_folder(folder) as inner:
+        for overlay in product.overlays:
+            plain = re.sub(r"[^a-z0-9]+", "_", overlay.title.lower()).strip("_")[:80] or "layer"
+            name = plain + ".tif"
+            if name in names:
+                name = f"{plain}_{len(names)}.tif"
+            write_geotiff(overlay, scene, inner / name, progress=progress)
+            names.append(name)
+        for title, rows in product.tables.items():
+            table = [list(rows[0]), *[list(row.values()) for row in rows]]
+            write_rows(table, inner / f"{title}.csv")
+            names.append(f"{title}.csv")
+        text = json.dumps(dict(product.summary), indent=1, ensure_ascii=False, default=str)
+        (inner / "result.json").write_text(text + "\n", encoding="utf-8")
+        names.append("result.json")
+    return [folder / name for name in names]
+
+
+def _measure(name: str) -> Any:
+    if name not in MEASURES:
+        raise WrongUse(f"There is no measure {name}.", way_out=f"Use {', '.join(MEASURES)}.")
+    return MEASURES[name]
+
+
+def _mean(scene: Scene, bands: Sequence[int]) -> Any:
+    from backends.statistics import sample_pixels
+
+    sample = sample_pixels(scene, bands, size=4096).astype(np.float64)
+    return np.nanmean(sample, axis=0)

@@ -1,0 +1,139 @@
+"""How alike spectra are: measures between pixels and references, as matrix products.
+
+All take float32 spectra of shape (pixels, bands) and references of shape (references,
+bands), and return float32 of shape (pixels, references). Pixels of nothing but zeros have
+no direction and get ``nan``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.spectra.pixels import Floats
+from backends.spectra.shaping import continuum_removed
+
+Measured = NDArray[np.float32]
+# Above this cosine float32 loses digits of the angle, so those few pairs are done again.
+_NEARLY_ONE = 0.995
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure a person can choose.
+
+    Attributes
+    ----------
+    id, title : str
+    unit : str
+    alike : str
+        ``"small"`` or ``"large"``: which values mean alike.
+    run : callable
+        ``(values, references, wavelength_nm) -> (pixels, references)``.
+    """
+
+    id: str
+    title: str
+    unit: str
+    alike: str
+    run: Callable[[Floats, Floats, NDArray[np.float64]], Measured]
+
+
+def spectral_angle(values: Floats, references: Floats) -> Measured:
+    """Return the angle between spectra in radians (Kruse et al. 1993), 0 = same shape."""
+    pixels, refs = _unit(values), _unit(references)
+    cosine = pixels @ refs.T
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    rows, cols = np.nonzero(cosine > _NEARLY_ONE)
+    for low in range(0, rows.size, 1 << 16):
+        r, c = rows[low : low + (1 << 16)], cols[low : low + (1 << 16)]
+        one, other = pixels[r].astype(np.float64), refs[c].astype(np.float64)
+        apart = np.linalg.norm(one - other, axis=1)
+        angle[r, c] = 2.0 * np.arcsin(np.minimum(apart / 2.0, 1.0))
+    return np.asarray(angle, np.float32)
+
+
+def spectral_information_divergence(values: Floats, references: Floats) -> Measured:
+    """Return the symmetric relative entropy of spectra taken as chances (Chang 2000).
+
+    Values at or below zero, which have no logarithm, count as a millionth of the spectrum's sum.
+    """
+    one, log_one = _chances(values)
+    other, log_other = _chances(references)
+    own = (one * log_one).sum(axis=1)[:, None] + (other * log_other).sum(axis=1)[None]
+    return np.asarray(np.maximum(own - one @ log_other.T - log_one @ other.T, 0), np.float32)
+
+
+def spectral_correlation(values: Floats, references: Floats) -> Measured:
+    """Return Pearson's correlation of spectra, −1 to 1."""
+    one, other = _unit(_centred(values)), _unit(_centred(references))
+    return np.asarray(np.clip(one @ other.T, -1.0, 1.0), np.float32)
+
+
+def euclidean_distance(values: Floats, references: Floats) -> Measured:
+    """Return the distance between spectra, in the unit of the values."""
+    shift = references.mean(axis=0)
+    one, other = values - shift, references - shift
+    squares = (
+        np.einsum("ij,ij->i", one, one)[:, None]
+        + np.einsum("ij,ij->i", other, other)[None]
+        - 2.0 * (one @ other.T)
+    )
+    return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
+
+
+def spectral_feature_fit(
+    values: Floats, references: Floats, wavelength_nm: NDArray[np.float64]
+) -> Measured:
+    """Return how well absorption features fit: scale ÷ RMS error (Clark et al. 1990).
+
+    Continua are removed from both; the reference's depths are scaled to the pixel's by least
+    squares. Large = the features are there, deep, and of the same shape; 0 where they would
+    have to be turned upside down.
+    """
+    depth = 1.0 - continuum_removed(values, wavelength_nm)
+    wanted = 1.0 - continuum_removed(references, wavelength_nm)
+    squares = np.maximum(np.einsum("ij,ij->i", wanted, wanted), 1e-12)
+    scale = depth @ wanted.T / squares
+    own = np.einsum("ij,ij->i", depth, depth)[:, None]
+    error = np.maximum(own - scale**2 * squares, 0) / values.shape[1]
+    fit = np.where(scale > 0, scale / np.maximum(np.sqrt(error), 1e-4), 0.0)
+    return np.asarray(fit, np.float32)
+
+
+MEASURES: dict[str, Measure] = {
+    m.id: m
+    for m in (
+        Measure("spectral_angle", "Spectral angle", "rad", "small",
+                lambda v, r, _: spectral_angle(v, r)),
+        Measure("spectral_information_divergence", "Spectral information divergence", "", "small",
+                lambda v, r, _: spectral_information_divergence(v, r)),
+        Measure("spectral_correlation", "Spectral correlation", "", "large",
+                lambda v, r, _: spectral_correlation(v, r)),
+        Measure("euclidean_distance", "Euclidean distance", "", "small",
+                lambda v, r, _: euclidean_distance(v, r)),
+        Measure("spectral_feature_fit", "Spectral feature fit", "", "large",
+                spectral_feature_fit),
+    )
+}  # fmt: skip
+
+
+def _unit(values: Floats) -> Floats:
+    length = np.sqrt(np.einsum("ij,ij->i", values, values, dtype=np.float64))
+    length[length == 0] = np.nan
+    return np.asarray(values / length[:, None].astype(np.float32), np.float32)
+
+
+def _centred(values: Floats) -> Floats:
+    return np.asarray(values - values.mean(axis=1, keepdims=True), np.float32)
+
+
+def _chances(values: Floats) -> tuple[Floats, Floats]:
+    total = np.maximum(values, 0).sum(axis=1, keepdims=True)
+    total[total <= 0] = np.nan
+    chance = np.maximum(values / total, 1e-6)
+    chance /= chance.sum(axis=1, keepdims=True)
+    return np.asarray(chance, np.float32), np.asarray(np.log(chance), np.float32)
