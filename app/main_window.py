@@ -319,7 +319,7 @@ class ClearbandWindow(QObject):
 
     def _click_pins(self) -> bool:
         """A click pins while spectra are on the desk and no white box is being looked at."""
-        inner = (self.docks.get(dock_id) for dock_id in ("matrices", "clusters"))
+        inner = (self.docks.get(dock_id) for dock_id in ("matrices", "clusters", "fire"))
         front = any(dock is not None and not dock.visibleRegion().isEmpty() for dock in inner)
         return self.dock_is_shown("spectrum") and not front
 

@@ -17,6 +17,7 @@ ALLOWED = (
     "classify",
     "whitebox",
     "finetune",
+    "fire",
     "explain",
     "study",
     "export",

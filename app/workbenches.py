@@ -17,7 +17,7 @@ from backends.workspace import Workspace
 
 # Together they leave 55 % of a 1600×1000 window to the canvas.
 LEFT_WIDTH, DESK_WIDTH, BOTTOM_HEIGHT = 192, 304, 136
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("layers", "Layers", "widgets.layers_dock:LayersDock", "left", ("board",)),
     DockSpec("provenance", "Origin", "widgets.provenance_dock:ProvenanceDock", "left"),
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
+    DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk"),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
     DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk", ("do",)),
     DockSpec("finetune", "Train", "widgets.finetune_dock:FinetuneDock", "desk", ("open_file",)),
@@ -110,7 +111,7 @@ WORKBENCHES: tuple[Workbench, ...] = (
         "Fire",
         "Thermal scenes and fire perimeters",
         "Ctrl+3",
-        ("layers", "spectrum", "composer", "regions", "classify"),
+        ("layers", "spectrum", "fire", "composer", "regions"),
     ),
 )
 
@@ -216,7 +217,9 @@ class DockBook:
 
     def arrange(self, bench: Workbench) -> None:
         """Put the docks of a workbench where they are planned."""
-        for dock in self.docks.values():
+        order = [s.id for s in DOCKS]
+        # A dock is put beside those before it, which must not move away afterwards.
+        for dock in sorted(self.docks.values(), key=lambda d: order.index(d.spec.id)):
             dock.setFloating(False)
             self._place(dock)
             dock.setVisible(dock.spec.id in bench.docks)

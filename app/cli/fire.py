@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +12,9 @@ from app.cli.console import emit, pairs, run_job, table
 from app.cli.root import app
 from backends.errors import WrongUse
 from backends.jobs import Job, Progress
+
+if TYPE_CHECKING:
+    from backends.fire.question import FireQuestion
 
 
 class _SceneFirst(TyperGroup):
@@ -41,7 +44,10 @@ _UNITS = typer.Option("--units", help="kelvin, radiance, reflectance or stored; 
 @fire_app.command("detect", hidden=True)
 def detect_command(
     scene_path: Annotated[Path, typer.Argument(metavar="SCENE", help="Any image with heat bands.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the results.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder for the results.")] = None,
+    at: Annotated[
+        str, typer.Option("--at", help="ROW,COL: what every rule and network says of a pixel.")
+    ] = "",
     rules: Annotated[
         str | None, typer.Option("--rules", help="A,B,C,D,F,…; none; default what the bands allow.")
     ] = None,
@@ -71,39 +77,64 @@ def detect_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find active fire with rules of the trade and, where given, the networks."""
-    from backends import devices
-    from backends.fire.checkpoints import open_networks
-    from backends.fire.detect import detect
-    from backends.fire.fields import FireImage
-    from backends.fire.files import write_result
-    from backends.fire.roles import match_bands
-    from backends.io import open_scene
+    from backends.fire.question import FireQuestion, listed
 
-    changed = _numbers(number)
-    chosen = None if rules is None else [r.strip() for r in rules.split(",") if r.strip()]
-    if chosen == ["none"]:
-        chosen = []
-    words = ["clearband", "fire", str(scene_path), "--out", str(out)]
-    words += ["--rules", rules] if rules else []
-    words += ["--model", str(model)] if model else []
+    chosen = None if rules is None else tuple(r.strip() for r in rules.split(",") if r.strip())
+    question = FireQuestion(
+        sensor=sensor, channels=listed(channels), units=units, sun_zenith=sun_zenith, night=night,
+        rules=() if chosen == ("none",) else chosen, model=model, segmenter=segmenter, gate=gate,
+        threshold=threshold, min_size=min_size, numbers=_numbers(number), device=device,
+    )  # fmt: skip
+    settings = pairs(option, "--option")
+    if at:
+        _say_pixel(scene_path, settings, question, at, as_json=as_json)
+    if out is None:
+        if not at:
+            raise WrongUse("Nothing says where the results go.", way_out="Give --out DIR.")
+        return
+    folder = out
 
     def run(progress: Progress) -> dict[str, Any]:
-        networks = None
-        if model is not None:
-            networks = open_networks(model, keras_segmenter=segmenter)
-        with open_scene(scene_path, pairs(option, "--option")) as scene:
-            bands = match_bands(scene, sensor=sensor, channels=_listed(channels))
-            image = FireImage(scene, bands, units=units, sun_zenith_deg=sun_zenith, night=night)
-            found = detect(
-                image, rules=chosen, model=networks, gate=gate, pixel_threshold=threshold,
-                min_size=min_size, numbers=changed, command=" ".join(words), progress=progress,
-                device="cpu" if networks is None else devices.choose(device).id,
-            )  # fmt: skip
-            written = write_result(found, scene, out, progress=progress)
+        from backends.fire.files import write_result
+        from backends.io import open_scene
+
+        with open_scene(scene_path, settings) as scene:
+            found = question.ask(scene, out=str(folder), progress=progress).found
+            written = write_result(found, scene, folder, progress=progress)
         return {**found.summary, "written": [str(path) for path in written]}
 
     values = run_job(Job(f"Find fire in {scene_path.name}", run), quiet=as_json)
     emit(values, as_json=as_json, text=_text(values))
+
+
+def _say_pixel(
+    scene_path: Path, settings: dict[str, Any], question: FireQuestion, at: str, *, as_json: bool
+) -> None:
+    """Print what every rule and network says of one pixel."""
+    from backends.fire.pixel import pixel_report, plain, rows_of
+    from backends.fire.question import listed
+    from backends.io import open_scene
+
+    place = listed(at)
+    if place is None or len(place) != 2:
+        raise WrongUse(f"{at} is no pixel.", way_out="Give --at ROW,COL, counted from 0.")
+
+    def run(progress: Progress) -> Any:
+        with open_scene(scene_path, settings) as scene:
+            networks = question.networks()
+            device = question.device_id(networks)
+            story = pixel_report(
+                question.image(scene), *place, networks, numbers=question.numbers, device=device
+            )
+            return story, question.pixel_threshold(networks)
+
+    story, threshold = run_job(Job(f"Look at a pixel of {scene_path.name}", run), quiet=as_json)
+    lines = {name: f"{value:.4g}" for name, value in story.facts.items()}
+    for title, yes, number in rows_of(story, question.gate, threshold):
+        lines[title] = f"{yes:5} {number}"
+    for n, note in enumerate(story.notes, 1):
+        lines[f"Note {n}"] = note
+    emit(plain(story), as_json=as_json, text=table(lines))
 
 
 @fire_app.command("train")
@@ -133,6 +164,7 @@ def train_command(
     from backends import devices
     from backends.fire.checkpoints import save_networks
     from backends.fire.files import read_lines
+    from backends.fire.question import listed
     from backends.fire.samples import apart
     from backends.fire.training import recipe_of, train
 
@@ -141,7 +173,7 @@ def train_command(
 
     def run(progress: Progress) -> dict[str, Any]:
         samples, used = read_lines(
-            named, bands=_listed(bands), sensor=sensor, channels=_listed(channels), units=units,
+            named, bands=listed(bands), sensor=sensor, channels=listed(channels), units=units,
             recipe=recipe, seed=seed, progress=progress,
         )  # fmt: skip
         taught, held = (samples, []) if not hold else apart(samples, hold)
@@ -173,13 +205,6 @@ def _pair(text: str) -> tuple[Path, Path | None]:
             way_out="Give SCENE=MASK, or SCENE= for a line without any fire.",
         )
     return Path(scene), Path(mask) if mask else None
-
-
-def _listed(text: str) -> tuple[int, ...] | None:
-    try:
-        return tuple(int(part) for part in text.split(",") if part.strip()) or None
-    except ValueError as error:
-        raise WrongUse(f"{text} is no list of channels.", way_out="Give 2,3,5,7,11.") from error
 
 
 def _numbers(values: list[str] | None) -> dict[str, dict[str, Any]]:

@@ -151,7 +151,9 @@ class PixelStory:
     networks: Mapping[str, float] = field(default_factory=dict)
 
 
-def explain_pixel(image: FireImage, row: int, col: int) -> PixelStory:
+def explain_pixel(
+    image: FireImage, row: int, col: int, numbers: Mapping[str, Mapping[str, Any]] | None = None
+) -> PixelStory:
     """Return each rule's yes or no at a pixel, with the number that decided.
 
     Reads as much about the pixel as the rules look at, once.
@@ -187,7 +189,9 @@ def explain_pixel(image: FireImage, row: int, col: int) -> PixelStory:
         if reasons[found.id]:
             answers.append(RuleAnswer(found.id, found.title, None, reason=reasons[found.id]))
             continue
-        extra = {"consider": here} if found.id in ("C", "H") else {}
+        extra: dict[str, Any] = dict((numbers or {}).get(found.id, {}))
+        if found.id in ("C", "H"):
+            extra["consider"] = here
         with np.errstate(invalid="ignore", divide="ignore"):
             node = found.run(fields, **extra)
         fire = bool(node.holds[r, c] and fields.valid[r, c])

@@ -41,6 +41,11 @@ class FireNetworks:
     facts: Mapping[str, Any]
     digest: str = ""
 
+    def to(self, device: str) -> None:
+        """Move both networks to a device."""
+        self.classifier.to(device)
+        self.segmenter.to(device)
+
 
 def save_networks(networks: FireNetworks, path: Path) -> str:
     """Write both networks and return the file's SHA-256."""

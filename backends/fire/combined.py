@@ -107,6 +107,58 @@ def ask_tile(
     return chance, drawn
 
 
+def read_tile(
+    image: FireImage, networks: FireNetworks, inside: Window, gate: float, device: str = "cpu"
+) -> tuple[TileAnswer, NDArray[np.bool_]]:
+    """Return what the networks say of a tile, and which of its pixels were measured.
+
+    Parameters
+    ----------
+    inside : Window
+        256 pixels a side or, at the scene's edge, less.
+    """
+    found, valid = image.unit_planes(inside, networks.channels)
+    planes = np.zeros((len(networks.channels), SIDE, SIDE), np.float32)
+    planes[:, : inside.height, : inside.width] = found
+    chance, drawn = ask_tile(networks, planes, gate, device) if valid.any() else (0.0, None)
+    part = np.zeros((inside.height, inside.width), np.float32)
+    if drawn is not None:
+        part = np.where(valid, drawn[: inside.height, : inside.width], 0).astype(np.float32)
+    return TileAnswer(inside, chance, part, drawn is not None), valid
+
+
+class Blend:
+    """Tiles laid over each other: in the overlap each counts the less, the nearer its edge.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Of the scene.
+    """
+
+    def __init__(self, rows: int, cols: int, overlap: int = OVERLAP) -> None:
+        self._total = np.zeros((rows, cols), np.float32)
+        self._weights = np.zeros((rows, cols), np.float32)
+        self._whole = blend_weight(overlap)
+
+    def add(self, tile: TileAnswer, *, counts: bool = True) -> None:
+        """Lay a tile on; one that does not ``count`` says that nothing burns there."""
+        at = tile.window
+        weight = np.maximum(self._whole[: at.height, : at.width], 1e-4)
+        if counts and tile.opened:
+            self._total[at.slices] += tile.probability * weight
+        self._weights[at.slices] += weight
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Where any tile lies, shape (rows, cols)."""
+        return np.asarray(self._weights > 0)
+
+    def probability(self) -> NDArray[np.float32]:
+        """Return the probability so far, shape (rows, cols)."""
+        return np.asarray(self._total / np.maximum(self._weights, 1e-6), np.float32)
+
+
 def run_combined(
     image: FireImage,
     networks: FireNetworks,
@@ -114,7 +166,7 @@ def run_combined(
     gate: float = GATE,
     overlap: int = OVERLAP,
     device: str = "cpu",
-    on_tile: Callable[[TileAnswer, NDArray[np.float32]], Any] | None = None,
+    on_tile: Callable[[TileAnswer, Callable[[], NDArray[np.float32]]], Any] | None = None,
     progress: Progress | None = None,
 ) -> Combined:
     """Run both networks over a scene.
@@ -124,7 +176,7 @@ def run_combined(
     gate : float
         Tiles below this probability are not segmented; 0 asks the segmenter everywhere.
     on_tile : callable, optional
-        Told of each tile and of the probability so far.
+        Told of each tile, with a function that makes the probability so far.
 
     Raises
     ------
@@ -132,37 +184,21 @@ def run_combined(
         The scene lacks a channel of the networks.
     """
     rows, cols, _ = image.scene.shape
-    total = np.zeros((rows, cols), np.float32)
-    weights = np.zeros((rows, cols), np.float32)
+    blend = Blend(rows, cols, overlap)
     nothing = np.zeros((rows, cols), bool)
-    whole = blend_weight(overlap)
     answers = []
-    for module in (networks.classifier, networks.segmenter):
-        module.to(device)
+    networks.to(device)
     for window in tile_windows(rows, cols, overlap):
         if progress is not None:
             progress.check()
-        inside = window.clip(rows, cols)
-        found, valid = image.unit_planes(inside, networks.channels)
-        planes = np.zeros((len(networks.channels), SIDE, SIDE), np.float32)
-        planes[:, : inside.height, : inside.width] = found
-        if valid.any():
-            chance, drawn = ask_tile(networks, planes, gate, device)
-        else:
-            chance, drawn = 0.0, None
-        part = np.zeros((inside.height, inside.width), np.float32)
-        if drawn is not None:
-            part = drawn[: inside.height, : inside.width]
-        weight = np.maximum(whole[: inside.height, : inside.width], 1e-4)
-        total[inside.slices] += part * weight
-        weights[inside.slices] += weight
-        nothing[inside.slices] |= ~valid
-        answer = TileAnswer(inside, chance, np.where(valid, part, 0), drawn is not None)
+        answer, valid = read_tile(image, networks, window.clip(rows, cols), gate, device)
+        blend.add(answer)
+        nothing[answer.window.slices] |= ~valid
         answers.append(answer)
         if on_tile is not None:
-            on_tile(answer, np.asarray(total / np.maximum(weights, 1e-6), np.float32))
+            on_tile(answer, blend.probability)
         if progress is not None:
             progress.advance()
-    probability = np.asarray(total / np.maximum(weights, 1e-6), np.float32)
+    probability = blend.probability()
     probability[nothing] = np.nan
     return Combined(probability, tuple(answers))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
-from backends.fire.detect import FireResult
 from backends.fire.fields import FireImage
+from backends.fire.results import FireResult
 from backends.fire.roles import match_bands
 from backends.fire.samples import FireSample, cut_samples
 from backends.io.writers.atomic import replacing_folder

@@ -73,6 +73,23 @@ def test_numbers_of_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "Rule A has no number hours" in capsys.readouterr().err
 
 
+def test_a_pixel_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene, mask = write_line(tmp_path, "one", 1)
+    with rasterio.open(mask) as file:
+        row, col = (int(v[0]) for v in np.nonzero(file.read(1)))
+    words = ["fire", str(scene), "--at", f"{row},{col}"]
+    assert invoke(words) == 0
+    said = capsys.readouterr().out
+    assert "A Absolute thresholds" in said
+    assert "> 325 K" in said
+    assert invoke([*words, "--set", "A.day_k=400", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rules"]["A"]["decided"]["limit"] == 400
+    assert invoke(["fire", str(scene), "--at", "5"]) == 2
+    assert invoke(["fire", str(scene)]) == 2
+    assert "where the results go" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

@@ -11,12 +11,13 @@ import torch
 from backends.errors import BadInput, Cancelled, WrongUse
 from backends.fire.checkpoints import FireNetworks
 from backends.fire.combined import blend_weight, run_combined, tile_windows
-from backends.fire.detect import TilePartial, detect, without_small
+from backends.fire.detect import detect
 from backends.fire.fields import FireImage
 from backends.fire.importance import band_importance
 from backends.fire.measures import best_threshold, count_pixels
 from backends.fire.networks import FireClassifier
 from backends.fire.published import published_table
+from backends.fire.results import TilePartial, without_small
 from backends.jobs import CancelToken, Progress
 from backends.overlays import ClassMap
 from backends.simulate.ams import simulate_ams

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from backends.errors import BadInput, Cancelled, ClearbandError, WrongUse
+from backends.fire.applying import apply_rule
 from backends.fire.combined import run_combined
-from backends.fire.feed import FolderWatch, LineFeed
+from backends.fire.feed import LineFeed, rule_reader
 from backends.fire.fields import FireImage
+from backends.fire.folder_feed import FolderWatch
 from backends.jobs import CancelToken, Progress
 from backends.simulate.ams import simulate_ams
 from tests.backends.fire.test_detect import hot
@@ -125,3 +127,45 @@ def test_a_broken_file_is_counted_and_passed_over(tmp_path: Path) -> None:
     tmp_path.rmdir()
     with pytest.raises(ClearbandError, match="cannot be watched"):
         watch.look()
+
+
+def test_a_pause_holds_the_aircraft_and_a_new_speed_counts_from_then(image: FireImage) -> None:
+    clock, progress = Clock(), Progress()
+    feed = LineFeed(image, hot(), lines_per_second=64, clock=clock, sleep=clock.sleep)
+    events = feed.events(progress)
+    next(e for e in events if e.tile)
+    clock.now += 1000
+    progress.paused_seconds += 1000  # what a paused job notes
+    feed.lines_per_second = 128
+    before = clock.now
+    second = next(e for e in events if e.tile and e.rows[0] > 0)
+    assert clock.now - before == pytest.approx(192 / 128, abs=0.11)
+    assert second.counts.dropped == second.counts.late == 0
+
+
+def test_a_rule_reads_where_there_are_no_networks(image: FireImage) -> None:
+    feed = LineFeed(image, reader=rule_reader(image, "B"))
+    found = np.zeros(image.scene.shape[:2], bool)
+    for event in feed.events():
+        if event.tile is not None:
+            found[event.tile.window.slices] |= event.mask
+            assert event.tile.chance == float(event.mask.any())
+    whole = apply_rule(image, "B").mask
+    # A tile's lower edge is read before what lies behind it has been flown.
+    assert (found & whole).sum() > 0.98 * whole.sum()
+    with pytest.raises(WrongUse, match="networks or a rule"):
+        LineFeed(image)
+
+
+def test_late_files_of_a_folder_are_counted(tmp_path: Path) -> None:
+    watch, token = FolderWatch(tmp_path), CancelToken()
+    (tmp_path / "a.tif").write_bytes(b"x")
+    got: list[str] = []
+    for path, _ in watch.follow(str, every_s=0.1, progress=Progress(token), sleep=lambda _: None):
+        got.append(path.name)
+        if got == ["a.tif"]:
+            for name in ("b.tif", "c.tif"):
+                (tmp_path / name).write_bytes(b"x")
+        if len(got) == 3:
+            token.finish()
+    assert watch.counts.late == 1
