@@ -246,6 +246,62 @@ def compare_command(
     emit(found.to_dict(), as_json=as_json, text=table(rows))
 
 
+@perimeter_app.command("export")
+def export(
+    file: _FILE,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the products.")],
+    product: Annotated[
+        list[str] | None,
+        typer.Option("--product", help="geopackage, shapefile, kmz, geojson, map, mobile."),
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", help="Of the names: {date}_{time}_{incident}_IR.")
+    ] = None,
+    zone: Annotated[str, typer.Option("--zone", help="Of names, e.g. America/Boise.")] = "UTC",
+    crs: Annotated[str, typer.Option("--crs", help="Of GeoPackage and shapefile.")] = "",
+    page: Annotated[str, typer.Option("--page", help="letter, 11x17, a4 or a3.")] = "11x17",
+    backdrop: Annotated[
+        Path | None, typer.Option("--backdrop", help="Raster to show below the lines.")
+    ] = None,
+    platform: Annotated[str, typer.Option("--platform", help="Aircraft, for the log.")] = "",
+    sensor: Annotated[str, typer.Option("--sensor", help="For the log.")] = "",
+    received: Annotated[str, typer.Option("--received", help="When imagery came, UTC.")] = "",
+    coverage: Annotated[str, typer.Option("--coverage", help="Cloud and gaps, in words.")] = "",
+    limitations: Annotated[str, typer.Option("--limitations", help="What to know.")] = "",
+    preview: Annotated[bool, typer.Option("--preview", help="Only say the names.")] = False,
+    as_json: _JSON = False,
+) -> None:
+    """Write every product in one action: data, maps, log, checksums; DRAFT until verified."""
+    from backends.perimeters.deliverables.backdrop import Backdrop
+    from backends.perimeters.deliverables.deliver import deliver
+    from backends.perimeters.deliverables.naming import file_names
+    from backends.perimeters.deliverables.options import PRODUCTS, TEMPLATE, DeliveryOptions
+    from backends.perimeters.journal import load
+
+    options = DeliveryOptions(
+        tuple(product or PRODUCTS), template or TEMPLATE, zone, crs, page,
+        platform, sensor, received, coverage, limitations,
+    )  # fmt: skip
+    document, _ = load(file)
+    if preview:
+        names = file_names(document, options)
+        emit({"names": names}, as_json=as_json, text=table(names))
+        return
+    below = None if backdrop is None else Backdrop(backdrop)
+
+    def run(progress: Progress) -> Any:
+        return deliver(document, out, options, backdrop=below, progress=progress)
+
+    made = run_job(Job(f"Hand over {file.name}", run), quiet=as_json)
+    rows = {
+        "State": f"{document.state.value}{', DRAFT on everything' * document.is_draft}",
+        "Area": made.area.text(),
+        **{f.product: f.path.name for f in made.files},
+        "Folder": str(out),
+    }
+    emit(made.to_dict(), as_json=as_json, text=table(rows))
+
+
 @perimeter_app.command("trail")
 def trail(file: _FILE, as_json: _JSON = False) -> None:
     """Print who did what and when; a changed file is refused."""

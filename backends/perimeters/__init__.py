@@ -19,4 +19,6 @@ What a window or a command calls:
   change on disk at once, and ``load`` replays it after a kill.
 - `acreage.acreage` measures; `comparison.compare` and `comparing.compare_files` compare two lines;
   `progression.growth_series` tells days by the 06:00 rule.
+- `deliverables.deliver.deliver` hands everything over in one action, a set of checked files;
+  `deliverables.naming.file_names` previews their names.
 """

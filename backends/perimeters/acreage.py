@@ -38,11 +38,16 @@ class Acreage:
     islands: int
 
     @property
+    def islands_text(self) -> str:
+        """How many islands, in words."""
+        return "1 island" if self.islands == 1 else f"{self.islands} islands"
+
+    @property
     def method(self) -> str:
         """How the areas were found; stands in every product."""
         return (
             f"Geodesic area on the {ELLIPSOID} ellipsoid (1 ac = {SQUARE_METRES_PER_ACRE} m²); "
-            f"gross includes {self.islands} islands, net leaves them out; planar area in "
+            f"gross includes {self.islands_text}, net does not; planar area in "
             f"{self.planar_crs} beside it."
         )
 
@@ -53,8 +58,8 @@ class Acreage:
     def text(self) -> str:
         """Return the figures for people."""
         return (
-            f"{self.gross_ac:,.1f} ac geodesic ({self.net_ac:,.1f} ac without {self.islands} "
-            f"islands); planar {self.planar_gross_ac:,.1f} ac in {self.planar_crs}"
+            f"{self.gross_ac:,.1f} ac geodesic ({self.net_ac:,.1f} ac without "
+            f"{self.islands_text}); planar {self.planar_gross_ac:,.1f} ac in {self.planar_crs}"
         )
 
 

@@ -150,8 +150,10 @@ def _times(document: PerimeterDocument) -> list[Check]:
 def _beside(c: Comparison) -> list[Check]:
     shrinks = c.reduction_ac > _REDUCTION_AC
     shift = c.shift
-    moved = f"The line lies {shift.length_m:.0f} m off ({shift.dx_m:+.1f} east, "
-    moved += f"{shift.dy_m:+.1f} north)" if shift.is_shifted else "The line is not shifted"
+    moved = "The line is not shifted"
+    if shift.is_shifted:
+        moved = f"The line lies {shift.length_m:.0f} m off ({shift.dx_m:+.1f} east, "
+        moved += f"{shift.dy_m:+.1f} north)"
     share = f"; {100 * shift.on_line:.0f} % of it lie on the previous one."
     where = None if c.reduction.is_empty else c.reduction
     smaller = c.new_ac < c.previous_ac - 1e-6

@@ -203,14 +203,24 @@ class PerimeterDocument:
                 f"{len(left)} checks are open: {'; '.join(c.title for c in left)}.",
                 way_out="Clear them, or waive each with a reason.",
             )
+        self.check_clock("verify")
+        signature = Signature(who, stamp(), self.image, self.image_digest)
+        self._step(ReviewState.VERIFIED, who, "", signature)
+
+    def check_clock(self, what: str) -> None:
+        """Look whether this computer's clock is behind the last change.
+
+        Raises
+        ------
+        BadInput
+            It is.
+        """
         last = parsed(self.trail.entries[-1].utc)
         if last > now() + TOLERANCE:
             raise BadInput(
                 f"This computer says it is {stamp()}, but the last change was at {stamp(last)}.",
-                way_out="Set the clock, then verify.",
+                way_out=f"Set the clock, then {what}.",
             )
-        signature = Signature(who, stamp(), self.image, self.image_digest)
-        self._step(ReviewState.VERIFIED, who, "", signature)
 
     def supersede(self, who: str, by: str) -> None:
         """Mark it as replaced by a later line."""

@@ -88,3 +88,28 @@ def test_plain_sentences(tmp_path: Path, say: Any) -> None:
     say("make", good, "--out", tmp_path / "y")
     apart = say("compare", tmp_path / "y.perimeter", tmp_path / "x.perimeter", code=3)
     assert "km apart" in apart["error"]
+
+
+def test_everything_in_one_action(tmp_path: Path, say: Any) -> None:
+    image = _raster(tmp_path / "a.tif")
+    file, out = tmp_path / "goat.perimeter", tmp_path / "out"
+    say(
+        "make", image, "--out", file, "--incident", "Goat", "--time", "2026-08-28T04:00Z",
+        "--irwin", "7B2F6C0E-3A7D-4B0E-9C42-1F0A5D3E8A11",
+    )  # fmt: skip
+    names = say("export", file, "--out", out, "--preview")["names"]
+    assert names["geopackage"] == "20260828_0400_Goat_IR_DRAFT.gpkg"
+    assert not out.exists()
+    made = say("export", file, "--out", out, "--backdrop", image)
+    assert made["mark"] == "DRAFT"
+    assert {f["name"] for f in made["files"]} == set(names.values())
+    assert {p.name for p in out.iterdir()} == set(names.values())
+    say("verify", file, "--who", "Ann")
+    again = say("export", file, "--out", out, "--product", "kmz", "--zone", "America/Boise")
+    assert again["mark"] == ""
+    assert (out / "20260827_2200_Goat_IR.kmz").is_file()
+    web = say("export", file, "--out", tmp_path / "web", "--crs", "EPSG:3857", code=3)
+    assert "Web Mercator inflates areas" in web["error"]
+    odd = say("export", file, "--out", tmp_path / "web", "--template", "a b", code=2)
+    assert "cannot stand in a file name" in odd["error"]
+    assert not (tmp_path / "web").exists()

@@ -58,7 +58,7 @@ def test_islands_orientation_and_equal_area() -> None:
     turned = shapely.Polygon(shell.exterior.coords[::-1], [island.exterior.coords])
     assert geodesic_m2(moved(turned, "EPSG:32611", "EPSG:4326")) > 0
     assert "Geodesic" in found.method
-    assert "1 islands" in found.method
+    assert "1 island," in found.method
 
 
 @pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:4326"])
