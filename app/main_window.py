@@ -25,6 +25,7 @@ from app.samples import SAMPLES, downloads, sample
 from app.sessions import SessionKeeper
 from app.settings import load_settings, save_settings
 from app.spectral_caching import SpectralCaching
+from app.spectral_tools import CanvasSight
 from app.status import StatusBar
 from app.tools import Tools
 from app.warm_up import import_what_comes_next
@@ -88,7 +89,9 @@ class ClearbandWindow(QObject):
         self.opener = Opener(self.canvas, self.settings, self.tell, self.qt_window)
         self.spectra = SpectralCaching(self.workspace, self.settings, self.tell, self)
         self.canvas.click_pins = self._click_pins
+        self.sight = CanvasSight(self.canvas)
         boards = {
+            "sight": self.sight,
             "board": self.canvas.board,
             "pictures": self.canvas.pictures,
             "visible": self.canvas.visible_window,
@@ -434,6 +437,7 @@ class ClearbandWindow(QObject):
         for target in (self.qt_window, self.viewer.window._qt_viewer, self.welcome):
             target.removeEventFilter(self)
         self.looking.close()
+        self.sight.close()
         self.canvas.close()
         self.workspace.close()
         self.workspace.jobs.clear()  # what they would have told is of no use any more

@@ -9,7 +9,9 @@ from backends.errors import BadInput, Cancelled, ClearbandError, WrongUse
 from backends.jobs import Progress
 from backends.runlog import LogLine, parse_log
 
-_NAMES_FILES = ("--out", "--labels", "--test-labels", "--checkpoint", "--weights")
+_NAMES_FILES = (
+    "--out", "--labels", "--test-labels", "--checkpoint", "--weights", "--areas", "--library"
+)  # fmt: skip
 # What makes files or tells facts; the window and the replay itself are not for a log.
 ALLOWED = (
     "info",
@@ -18,6 +20,7 @@ ALLOWED = (
     "whitebox",
     "finetune",
     "fire",
+    "spectra",
     "explain",
     "study",
     "export",
@@ -102,9 +105,10 @@ def _elsewhere(lines: Sequence[LogLine], out: Path | None) -> dict[str, str]:
 def _rewritten(command: Sequence[str], moved: Mapping[str, str]) -> list[str]:
     """Return a command that reads and writes where results have been moved to."""
     words = list(command)
+    first = 2 if words[0] == "spectra" else 1  # the tool comes before the scene
     for at, word in enumerate(words):
         # Only what names a file; a model may be called like a folder.
-        if at != 1 and words[at - 1] not in _NAMES_FILES:
+        if at != first and words[at - 1] not in _NAMES_FILES:
             continue
         whole = Path(word)
         home = next((p for p in (word, *map(str, whole.parents)) if p in moved), None)

@@ -47,6 +47,13 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
     DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk"),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
+    DockSpec(
+        "spectral_tools",
+        "Spectral",
+        "widgets.spectral_tools_dock:SpectralToolsDock",
+        "desk",
+        ("sight",),
+    ),
     DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk", ("do",)),
     DockSpec("finetune", "Train", "widgets.finetune_dock:FinetuneDock", "desk", ("open_file",)),
     DockSpec(
@@ -93,6 +100,7 @@ WORKBENCHES: tuple[Workbench, ...] = (
             "spectrum",
             "composer",
             "regions",
+            "spectral_tools",
             "classify",
             "explain",
             "matrices",

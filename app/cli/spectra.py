@@ -37,6 +37,9 @@ Name = Annotated[
 Areas = Annotated[
     Path | None, typer.Option("--areas", help="Labels or areas; each class's mean spectrum.")
 ]
+AreasOption = Annotated[
+    list[str] | None, typer.Option("--areas-option", help="Of its reader: coordinates=pixels.")
+]
 At = Annotated[list[str] | None, typer.Option("--at", help="ROW,COL: this pixel's spectrum.")]
 Components = Annotated[int, typer.Option("--components", help="How many.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of what is random.")]
@@ -82,6 +85,7 @@ def match_command(
     library: Library = None,
     name: Name = None,
     areas: Areas = None,
+    areas_option: AreasOption = None,
     at: At = None,
     measure: Annotated[
         str, typer.Option("--measure", help="spectral_angle, spectral_correlation, …")
@@ -104,7 +108,7 @@ def match_command(
 
         found = references_for(
             opened, library=library, names=name or (), areas=areas, pixels=_places(at),
-            progress=progress,
+            areas_options=pairs(areas_option, "--areas-option"), progress=progress,
         )  # fmt: skip
         if rank is None:
             return match(
@@ -210,6 +214,7 @@ def target_command(
     library: Library = None,
     name: Name = None,
     areas: Areas = None,
+    areas_option: AreasOption = None,
     at: At = None,
     method: Annotated[str, typer.Option("--method", help="ace, matched_filter or cem.")] = "ace",
     out: Out = None,
@@ -224,7 +229,7 @@ def target_command(
 
         found = references_for(
             opened, library=library, names=name or (), areas=areas, pixels=_places(at),
-            progress=progress,
+            areas_options=pairs(areas_option, "--areas-option"), progress=progress,
         )  # fmt: skip
         return find_target(opened, found, method, command=command, progress=progress)
 
@@ -241,6 +246,7 @@ def unmix_command(
     library: Library = None,
     name: Name = None,
     areas: Areas = None,
+    areas_option: AreasOption = None,
     at: At = None,
     seed: Seed = 0,
     out: Out = None,
@@ -258,7 +264,7 @@ def unmix_command(
         if named:
             found = references_for(
                 opened, library=library, names=name or (), areas=areas, pixels=_places(at),
-                progress=progress,
+                areas_options=pairs(areas_option, "--areas-option"), progress=progress,
             )  # fmt: skip
         return unmix(
             opened, found, count=count, method=method, seed=seed, command=command,

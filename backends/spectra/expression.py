@@ -97,9 +97,28 @@ class Formula:
         window = Window(0, 0, rows, cols) if window is None else window.clip(rows, cols)
         planes: dict[tuple[str, int], Floats] = {}
         for name, scene in self._scenes.items():
-            bands = sorted({b for t in self.taken if t.scene == name for b in t.bands})
+            bands = self.bands_of(name)
             values = scene.read(window, bands, level, physical=True)
             planes |= {(name, band): values[:, :, i] for i, band in enumerate(bands)}
+        return self.of_planes(planes, (window.height, window.width))
+
+    @property
+    def scenes(self) -> Mapping[str, Scene]:
+        """The scenes it reads, by their names in it; the first gives the grid."""
+        return self._scenes
+
+    def bands_of(self, name: str) -> tuple[int, ...]:
+        """Return the bands it takes of one of its scenes, rising."""
+        return tuple(sorted({b for t in self.taken if t.scene == name for b in t.bands}))
+
+    def of_planes(self, planes: Mapping[tuple[str, int], Floats], shape: tuple[int, int]) -> Floats:
+        """Return its value over planes that were read already, float32 of shape ``shape``.
+
+        Parameters
+        ----------
+        planes : mapping of (scene, band) to float32 array of shape ``shape``
+            Physical units, ``nan`` where nothing was measured.
+        """
         by_term = {
             (t.scene, t.term): planes[t.scene, t.bands[0]]
             if math.isfinite(t.away_nm) or t.term.startswith("band[")
@@ -108,7 +127,7 @@ class Formula:
         }
         with np.errstate(all="ignore"):
             value = _Walk(by_term).run(self._tree)
-        out = np.broadcast_to(np.asarray(value, np.float32), (window.height, window.width)).copy()
+        out = np.broadcast_to(np.asarray(value, np.float32), shape).copy()
         out[~np.isfinite(out)] = np.nan
         hole = ~np.isfinite(sum(plane for plane in planes.values()))
         out[hole] = np.nan

@@ -19,6 +19,7 @@ from backends.errors import WrongUse
 from backends.overlays import ClassMap, Overlay, Provenance, ScoreMap
 from backends.scene import Scene
 from backends.spectra.background import background_of
+from backends.spectra.cutting import Cut, passing_note
 from backends.spectra.detectors import (
     TARGET_DETECTORS,
     local_rx_map,
@@ -48,11 +49,14 @@ class Product:
         Plain values, for JSON and for the person.
     tables : mapping of name to rows
         CSV files; each row a mapping, the same columns in all.
+    cut : Cut, optional
+        Scores from which the class map can be cut at another threshold.
     """
 
     overlays: tuple[Overlay, ...]
     summary: Mapping[str, Any]
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    cut: Cut | None = None
 
 
 class _Maker:
@@ -127,9 +131,9 @@ def match(
     known = np.isfinite(maps).all(axis=0)
     best = np.where(known, np.argmin(np.where(known, sign * maps, 0), axis=0) + 1, 0)
     value = np.take_along_axis(maps, np.maximum(best - 1, 0)[None], axis=0)[0]
-    if threshold is not None:
-        best[~(sign * value <= sign * threshold)] = 0
-    labels = best.astype(np.uint8 if count <= 255 else np.uint16).reshape(rows, cols)
+    best = best.astype(np.uint8 if count <= 255 else np.uint16)
+    cut = Cut(best.reshape(rows, cols), value.reshape(rows, cols), chosen.alike)
+    labels = cut.at(threshold)
     names = dict(enumerate(references.names, 1))
     counts = np.bincount(labels.reshape(-1), minlength=count + 1)
     overlays: list[Overlay] = [
@@ -148,6 +152,7 @@ def match(
         tuple(overlays),
         make.summary(bands=len(references.bands), unmatched=int(counts[0]), classes=found),
         {"matches": found},
+        cut,
     )
 
 
@@ -280,20 +285,18 @@ def anomalies(
         scores = local_rx_map(scene, window, bands=chosen, components=components, progress=progress)
         dimensions = min(components or len(chosen), len(chosen))
     threshold = threshold_for(false_alarms, dimensions)
-    over = scores > threshold
+    cut = Cut(np.ones(scores.shape, np.uint8), scores, "large", dimensions)
+    over = cut.at(threshold)
     share = float(over.mean())
-    make.notes.append(
-        f"The threshold holds for a Gaussian background; {share:.2%} of the pixels pass it where "
-        f"{false_alarms:.2%} would."
-    )
+    make.notes.append(passing_note(share, false_alarms))
     make.figures |= {"threshold": threshold, "dimensions": dimensions, "share_above": share}
     flagged = ClassMap(
-        "Anomalies", scene.id, make.provenance(), labels=over.astype(np.uint8),
-        class_names={1: "anomaly"},
+        "Anomalies", scene.id, make.provenance(), labels=over, class_names={1: "anomaly"},
     )  # fmt: skip
     return Product(
         (make.score("RX score", scores), flagged),
         make.summary(threshold=threshold, dimensions=dimensions, pixels=int(over.sum())),
+        cut=cut,
     )
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
 from backends.scene import Scene
-from backends.spectra.library import read_library, resampled
+from backends.spectra.library import SpectralLibrary, read_library, resampled
 from backends.spectra.pixels import Floats, usable_bands
 
 if TYPE_CHECKING:
+    from backends.io.labels import Labels
     from backends.jobs import Progress
+    from backends.regions import Region
 
 Doubles = NDArray[np.float64]
 _MOST_PIXELS = 50_000  # of one class
@@ -50,9 +52,11 @@ class References:
 def references_for(
     scene: Scene,
     *,
-    library: Path | None = None,
+    library: Path | SpectralLibrary | None = None,
     names: Sequence[str] = (),
     areas: Path | None = None,
+    areas_options: Mapping[str, Any] | None = None,
+    regions: Sequence[Region] = (),
     pixels: Sequence[tuple[int, int]] = (),
     bands: Sequence[int] | None = None,
     progress: Progress | None = None,
@@ -61,12 +65,16 @@ def references_for(
 
     Parameters
     ----------
-    library : Path, optional
+    library : Path or SpectralLibrary, optional
         See `backends.spectra.library.read_library`.
     names : sequence of str
         Only spectra of the library whose name holds one of these words.
     areas : Path, optional
         Labels or areas with classes; the mean of each class is a reference.
+    areas_options : mapping, optional
+        See `backends.label_files.labels_for`.
+    regions : sequence of Region
+        Drawn on the scene; as ``areas``, each class, or name without one, is a reference.
     pixels : sequence of (row, col)
 
     Raises
@@ -86,7 +94,11 @@ def references_for(
         found_names += read_names
         parts.append(values)
     if areas is not None:
-        read_names, values = _of_areas(scene, areas, chosen, progress)
+        read_names, values = _of_areas(scene, areas, areas_options, chosen, progress)
+        found_names += read_names
+        parts.append(values)
+    if regions:
+        read_names, values = _of_regions(scene, regions, chosen, progress)
         found_names += read_names
         parts.append(values)
     for row, col in pixels:
@@ -140,14 +152,17 @@ def check_units(references: References, mean: Doubles, scene: Scene) -> None:
 
 
 def _of_library(
-    scene: Scene, path: Path, names: Sequence[str], chosen: NDArray[np.intp]
+    scene: Scene,
+    library: Path | SpectralLibrary,
+    names: Sequence[str],
+    chosen: NDArray[np.intp],
 ) -> tuple[list[str], Floats]:
     if not scene.bands.has_wavelengths:
         raise BadInput(
             f"{scene.title} does not know its wavelengths, so no library fits it.",
             way_out="Open it with --option wavelengths=FILE, or compare with areas or pixels.",
         )
-    library = read_library(path)
+    library = read_library(library) if isinstance(library, Path) else library
     nm = scene.bands.wavelengths()[chosen]
     widths = scene.bands.fwhm_nm
     fwhm = None if widths is None else [widths[b] for b in chosen]
@@ -159,8 +174,8 @@ def _of_library(
     ]  # fmt: skip
     if not keep:
         raise BadInput(
-            f"No spectrum of {path.name} is called {' or '.join(names)}.",
-            subject=path,
+            f"No spectrum of {library.title} is called {' or '.join(names)}.",
+            subject=library.path,
             way_out="clearband info lists the names.",
         )
     held = np.isfinite(on_bands.values[keep]).sum(axis=1)
@@ -169,17 +184,48 @@ def _of_library(
 
 
 def _of_areas(
-    scene: Scene, path: Path, chosen: NDArray[np.intp], progress: Progress | None
+    scene: Scene,
+    path: Path,
+    options: Mapping[str, Any] | None,
+    chosen: NDArray[np.intp],
+    progress: Progress | None,
 ) -> tuple[list[str], Floats]:
     from backends.label_files import labels_for
 
-    labels = labels_for(scene, path, progress=progress)
+    labels = labels_for(scene, path, options, progress)
     if labels.values.shape != scene.shape[:2]:
         raise BadInput(
             f"{path.name} has {labels.values.shape[0]} × {labels.values.shape[1]} pixels, "
             f"{scene.title} {scene.shape[0]} × {scene.shape[1]}.",
             subject=path,
         )
+    found = _class_means(scene, labels, chosen)
+    if not found[0]:
+        raise BadInput(f"{path.name} holds no area with values.", subject=path)
+    return found
+
+
+def _of_regions(
+    scene: Scene,
+    regions: Sequence[Region],
+    chosen: NDArray[np.intp],
+    progress: Progress | None,
+) -> tuple[list[str], Floats]:
+    from backends.label_regions import labels_from_regions
+
+    labels = labels_from_regions(regions, scene.shape[:2], progress=progress)
+    found = _class_means(scene, labels, chosen)
+    if not found[0]:
+        raise BadInput(
+            f"Nothing was measured in these regions of {scene.title}.",
+            way_out="Draw one where the scene holds values.",
+        )
+    return found
+
+
+def _class_means(
+    scene: Scene, labels: Labels, chosen: NDArray[np.intp]
+) -> tuple[list[str], Floats]:
     names, means = [], []
     for value in sorted(set(np.unique(labels.values).tolist()) - {0}):
         spectra = scene.spectra(labels.values == value, limit=_MOST_PIXELS)[:, chosen]
@@ -187,6 +233,4 @@ def _of_areas(
         if len(spectra):
             names.append(labels.class_names.get(value, f"class {value}"))
             means.append(spectra.mean(axis=0, dtype=np.float64))
-    if not names:
-        raise BadInput(f"{path.name} holds no area with values.", subject=path)
     return names, np.asarray(means, np.float32)

@@ -1,0 +1,195 @@
+"""What the spectral tools are asked for, done in the background, and as a command line."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backends.jobs import Progress
+from backends.regions import Region
+from backends.scene import Scene
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from backends.spectra.library import SpectralLibrary
+    from backends.spectra.products import Product
+    from backends.spectra.references import References
+
+    Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceChoice:
+    """What to compare with.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Only spectra of the library whose name holds one of these.
+    regions : tuple of Region
+    areas : Path or None
+        The file these regions were written to.
+    pixels : tuple of (row, col)
+    """
+
+    library: SpectralLibrary | None = None
+    names: tuple[str, ...] = ()
+    regions: tuple[Region, ...] = ()
+    areas: Path | None = None
+    pixels: tuple[tuple[int, int], ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.library is not None or bool(self.regions) or bool(self.pixels)
+
+    def read(self, scene: Scene, progress: Progress) -> References:
+        """Return the spectra."""
+        from backends.spectra.references import references_for
+
+        return references_for(
+            scene, library=self.library, names=self.names, regions=self.regions,
+            pixels=self.pixels, progress=progress,
+        )  # fmt: skip
+
+    def words(self) -> list[str] | None:
+        """Return the options of the command line; None where something is in no file."""
+        out: list[str] = []
+        if self.library is not None:
+            if self.library.path is None:
+                return None
+            out += ["--library", str(self.library.path)]
+            for name in self.names:
+                out += ["--name", name]
+        if self.regions:
+            if self.areas is None:
+                return None
+            out += ["--areas", str(self.areas), "--areas-option", "coordinates=pixels"]
+        for row, col in self.pixels:
+            out += ["--at", f"{row},{col}"]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one run gave.
+
+    Attributes
+    ----------
+    steps : float64 array
+        Thresholds a slider goes through; empty where there is nothing to cut.
+    """
+
+    asked: Question
+    product: Product
+    steps: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One run of a tool, as it was asked for.
+
+    Attributes
+    ----------
+    title : str
+        Name of the tool, for people.
+    tool : str
+        Name of the command under ``clearband spectra``.
+    settings : mapping
+        By the names of the command's options.
+    others : mapping of name to Scene
+        Further scenes a formula names.
+    folder : str
+        Where the command line writes.
+    """
+
+    scene: Scene
+    title: str
+    tool: str
+    settings: Mapping[str, Any]
+    references: ReferenceChoice | None = None
+    others: Mapping[str, Scene] = field(default_factory=dict)
+    folder: str = ""
+
+    def __call__(self, progress: Progress) -> Answer:
+        """Do it."""
+        import numpy as np
+
+        product = self._product(progress)
+        # False-alarm rates are chosen, not thresholds: those need no steps.
+        cuts = product.cut is not None and not product.cut.dimensions
+        steps = product.cut.steps() if cuts and product.cut is not None else np.empty(0)
+        return Answer(self, product, steps)
+
+    def _product(self, progress: Progress) -> Product:
+        from backends.spectra import products
+        from backends.spectra.detectors import window_of
+
+        scene, told = self.scene, self.settings
+        common: dict[str, Any] = {"command": self.line, "progress": progress}
+        found = self.references.read(scene, progress) if self.references else None
+        match self.tool:
+            case "match":
+                assert found is not None
+                return products.match(scene, found, told["measure"], **common)
+            case "target":
+                assert found is not None
+                return products.find_target(scene, found, told["method"], **common)
+            case "expr":
+                return products.apply_formula(
+                    scene, told["formula"], others=self.others, title=told["title"], **common
+                )
+            case "rx":
+                window = window_of(scene, told["window"]) if told["window"] else None
+                return products.anomalies(
+                    scene, false_alarms=told["false_alarms"], window=window,
+                    components=told["components"], **common,
+                )  # fmt: skip
+            case "unmix":
+                return products.unmix(
+                    scene, found, count=told.get("count"), method=told.get("method", "vca"),
+                    **common,
+                )  # fmt: skip
+        return products.transform(scene, self.tool, told["components"], **common)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command line; empty where something is in no file."""
+        return self.command_with()
+
+    def command_with(self, **more: Any) -> tuple[str, ...]:
+        """Return the command line with other settings."""
+        path = self.scene.info.path
+        used = [] if self.references is None else self.references.words()
+        others = {name: scene.info.path for name, scene in self.others.items()}
+        if path is None or used is None or None in others.values():
+            return ()
+        words = ["spectra", self.tool, str(path)]
+        settings = {**self.settings, **more}
+        formula = settings.pop("formula", None)
+        for key, value in self.scene.info.options.items():
+            words += ["--option", f"{key}={value}"]
+        words += used
+        for name, file in others.items():
+            words += ["--scene", f"{name}={file}"]
+        for key, value in settings.items():
+            if value not in (None, ""):
+                words += [f"--{key.replace('_', '-')}", str(value)]
+        words += ["--out", self.folder or f"{path.stem}_{self.tool}"]
+        if formula is not None:
+            words += ["--", formula]  # it may begin with a minus
+        return tuple(words)
+
+    @property
+    def line(self) -> str:
+        """The command line as text."""
+        return line_of(self.command)
+
+
+def line_of(command: Iterable[str]) -> str:
+    """Return a command line as text; empty for none."""
+    words = list(command)
+    return shlex.join(["clearband", *words]) if words else ""
