@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -12,39 +13,70 @@ from backends.heatmap_view import contour_lines, grid_lines
 from backends.overlays import Heatmap
 
 CONTOUR, CELLS = "#FFFFFF", "#9AD0FF"
+# Key of a layer's metadata: which lines it holds.
+PART = "clearband lines"
 
 
-def line_layers(overlay: Heatmap, frame: Frame) -> list[Any]:
-    """Return the layers of lines that a heatmap's view asks for, lowest first."""
+def line_layers(overlay: Heatmap, frame: Frame, besides: Iterable[Any] = ()) -> list[Any]:
+    """Return the layers of lines that a heatmap's view asks for, lowest first.
+
+    Parameters
+    ----------
+    besides : iterable of layers
+        Those it has already.
+    """
     from napari.layers import Vectors
 
+    known = {layer.metadata.get(PART) for layer in besides}
     out = []
-    view, place = overlay.view, overlay.placement
-    if view.grid and overlay.grid is not None:
-        cells = overlay.grid
-        lines = grid_lines(
-            overlay.grid_shape, (cells.row, cells.col, cells.row_step, cells.col_step)
-        )
-        out.append(("cells", CELLS, _within(lines, overlay), 0.7))
-    if view.contour is not None:
-        start, step = (place.row, place.col), (place.row_step, place.col_step)
-        lines = [line * step + start for line in contour_lines(overlay.values, view.contour)]
-        out.append(("contour", CONTOUR, lines, 1.4))
-    width = _width(overlay)
-    return [
-        Vectors(
+    for part, (color, lines, width) in _lines(overlay).items():
+        if part in known or not lines:
+            continue
+        layer = Vectors(
             _hops(lines),
-            name=f"{overlay.title}: {name}",
-            edge_width=width * thick,
+            name=f"{overlay.title}: {part}",
+            edge_width=width,
             edge_color=color,
             vector_style="line",
             scale=frame.scale(),
             translate=frame.translate(),
             units=frame.units,
+            metadata={PART: part},
         )
-        for name, color, lines, thick in out
-        if lines
-    ]
+        out.append(layer)
+    return out
+
+
+def put_lines(layers: list[Any], overlay: Heatmap) -> None:
+    """Give the layers of lines what a heatmap's view asks for now, if nothing.
+
+    A layer that is taken away costs half a second; an empty one costs nothing.
+    """
+    wanted = _lines(overlay)
+    for layer in layers:
+        part = layer.metadata[PART]
+        _, lines, width = wanted[part]
+        hops = _hops(lines) if lines else np.zeros((0, 2, 2))
+        if np.array_equal(hops, layer.data):
+            continue
+        layer.data = hops
+        layer.name = f"{overlay.title}: {part}"
+        layer.edge_width = width
+
+
+def _lines(overlay: Heatmap) -> dict[str, tuple[str, list[NDArray[Any]], float]]:
+    """Return colour, lines in scene pixels and width of what lies over a heatmap."""
+    view, place, width = overlay.view, overlay.placement, _width(overlay)
+    grid: list[NDArray[Any]] = []
+    if view.grid and overlay.grid is not None:
+        cells = overlay.grid
+        at = (cells.row, cells.col, cells.row_step, cells.col_step)
+        grid = _within(grid_lines(overlay.grid_shape, at), overlay)
+    contour: list[NDArray[Any]] = []
+    if view.contour is not None:
+        start, step = (place.row, place.col), (place.row_step, place.col_step)
+        contour = [line * step + start for line in contour_lines(overlay.values, view.contour)]
+    return {"cells": (CELLS, grid, 0.7 * width), "contour": (CONTOUR, contour, 1.4 * width)}
 
 
 def _hops(lines: list[NDArray[Any]]) -> NDArray[np.float64]:

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.frames import Frame
-from app.heatmap_layers import line_layers
-from backends.colormaps import table, value_limits
+from app.heatmap_layers import line_layers, put_lines
+from app.map_levels import large, levels, put_values
+from backends.colormaps import TWO_SIDED, table, value_limits
 from backends.errors import BadInput
 from backends.overlays import (
     ClassMap,
@@ -42,8 +43,6 @@ MOST_DASHES = 400
 LIMITS_SAMPLE = 250_000
 # While a map is being made its limits are looked for in fewer values: they change again.
 PARTIAL_SAMPLE = 40_000
-# Larger maps are drawn from as many of their values as the screen has pixels.
-LARGEST_FLAT = 2048 * 2048
 # Of the least sure pixels of a map that fades.
 FAINTEST = 0.12
 
@@ -83,13 +82,14 @@ def to_layers(overlay: Overlay, frame: Frame, *, choice: int = 0) -> list[Any]:
 
 
 def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
-    """Put a newer state of an overlay into its layers; False where they must be made anew."""
-    if len(layers) != 1:
+    """Put a newer state of an overlay into its layers; False where they must be made anew.
+
+    Lines that a heatmap asks for since are `further_layers`.
+    """
+    if not layers or (len(layers) > 1 and not isinstance(overlay, Heatmap)):
         return False
     layer = layers[0]
     before = layer.metadata[META]["overlay"]
-    if isinstance(overlay, Heatmap) and _has_lines(overlay):
-        return False
     if type(before) is not type(overlay) or before.placement != overlay.placement:
         return False
     if isinstance(overlay, ClassMap):
@@ -100,9 +100,13 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
     elif isinstance(overlay, (ScoreMap, ConceptMaps)):
         values = plane(overlay, choice)
         low, high = limits(overlay, choice)
-        if layer.multiscale != (values.size > LARGEST_FLAT):
+        if layer.multiscale != large(values):
             return False
-        _put_values(layer, values)
+        known = layer.metadata[META]
+        # What is still being made may have changed in place.
+        made = not (before.partial or overlay.partial)
+        if not made or plane(before, known["choice"]) is not values:
+            put_values(layer, values)
         if not (overlay.partial and _near(layer.contrast_limits, (low, high))):
             old_low, old_high = layer.contrast_limits_range
             layer.contrast_limits_range = (min(old_low, low), max(old_high, high))
@@ -110,6 +114,8 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
         wanted = continuous(colormap_name(overlay), fades(overlay))
         if layer.colormap.name != wanted.name:
             layer.colormap = wanted
+        if isinstance(overlay, Heatmap):
+            put_lines(layers[1:], overlay)
     elif isinstance(overlay, GraphOverlay) and len(before.edges) and len(overlay.edges):
         layer.data = _hops(overlay)
     elif isinstance(overlay, GraphOverlay) and not len(before.edges) and not len(overlay.edges):
@@ -117,8 +123,20 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
     else:
         return False
     layer.name = overlay.title
-    layer.metadata[META] = {"overlay": overlay, "choice": choice}
+    for layer in layers:
+        layer.metadata[META] = {"overlay": overlay, "choice": choice}
     return True
+
+
+def further_layers(layers: list[Any], overlay: Overlay, frame: Frame) -> list[Any]:
+    """Return layers that an overlay needs by now besides those it has."""
+    if not isinstance(overlay, Heatmap):
+        return []
+    made = line_layers(overlay, frame, besides=layers)
+    for layer in made:
+        layer.metadata[META] = dict(layers[0].metadata[META])
+        layer.opacity = layers[0].opacity
+    return made
 
 
 def from_layer(
@@ -203,64 +221,13 @@ def plane(overlay: Overlay, choice: int = 0) -> NDArray[Any]:
 
 def limits(overlay: Overlay, choice: int = 0) -> tuple[float, float]:
     """Return the values at the ends of its colour bar."""
-    if isinstance(overlay, Heatmap) and overlay.view.limits is not None:
-        return overlay.view.limits
     centre = overlay.centre if isinstance(overlay, ScoreMap) else None
     sample = PARTIAL_SAMPLE if overlay.partial else LIMITS_SAMPLE
-    return value_limits(plane(overlay, choice), centre, sample=sample)
-
-
-class MapLevel:
-    """A coarser view of a large map that takes newer values without a new layer.
-
-    Parameters
-    ----------
-    step : int
-        Every so manieth row and column.
-    """
-
-    def __init__(self, values: NDArray[Any], step: int) -> None:
-        self._step, self.dtype, self.ndim = step, values.dtype, 2
-        self.put(values)
-
-    def put(self, values: NDArray[Any]) -> None:
-        """Take other values of the same size; what reads just now keeps the old ones."""
-        self._view = values[:: self._step, :: self._step]
-        self.shape, self.size = self._view.shape, self._view.size
-
-    def __len__(self) -> int:
-        return int(self.shape[0])
-
-    def __getitem__(self, key: Any) -> NDArray[Any]:
-        return np.asarray(self._view[key])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return np.array(self._view, dtype=dtype)
-
-
-def levels(values: NDArray[Any]) -> NDArray[Any] | list[MapLevel]:
-    """Return a map as the canvas takes it: a large one with coarser views of itself, no copies.
-
-    A heatmap has more values than its network has cells, so that leaving some out shows
-    the same picture.
-    """
-    if values.size <= LARGEST_FLAT:
-        return values
-    out = [MapLevel(values, 1)]
-    while max(out[-1].shape) > 1024:
-        out.append(MapLevel(values, 2 ** len(out)))
-    return out
-
-
-def _put_values(layer: Any, values: NDArray[Any]) -> None:
-    """Give a layer newer values; a large one reads only what is in view."""
-    known = list(layer.data) if layer.multiscale else []
-    if not known or known[0].shape != values.shape or not isinstance(known[0], MapLevel):
-        layer.data = levels(values)
-        return
-    for level in known:
-        level.put(values)
-    layer.refresh(thumbnail=False, highlight=False, extent=False)
+    given = overlay.view.limits if isinstance(overlay, Heatmap) else None
+    low, high = given or value_limits(plane(overlay, choice), centre, sample=sample)
+    if isinstance(overlay, Heatmap) and overlay.view.positive and centre is not None:
+        return centre, max(high, centre + 1e-6)
+    return low, high
 
 
 def _near(before: Any, now: tuple[float, float]) -> bool:
@@ -271,11 +238,11 @@ def _near(before: Any, now: tuple[float, float]) -> bool:
 
 def colormap_name(overlay: Overlay) -> str:
     """Return the colour map of a continuous overlay, a name in `backends.colormaps`."""
-    if isinstance(overlay, Heatmap) and overlay.view.colormap:
-        return overlay.view.colormap
+    if isinstance(overlay, Heatmap):
+        return overlay.view.colors(overlay.centre)
     if isinstance(overlay, ScoreMap) and overlay.centre is not None:
         return "diverging"
-    return "inferno" if isinstance(overlay, (Heatmap, ConceptMaps)) else "viridis"
+    return "inferno" if isinstance(overlay, ConceptMaps) else "viridis"
 
 
 def fades(overlay: Overlay) -> bool:
@@ -303,6 +270,9 @@ def kind_words(overlay: Overlay) -> str:
     if isinstance(overlay, Perimeters) and overlay.draft:
         return "draft perimeter"
     words = KINDS.get(overlay.kind, overlay.kind)
+    if isinstance(overlay, Heatmap) and not overlay.partial:
+        # No heatmap without what is known of its trust.
+        return overlay.verdict
     return f"{words}, partial" if overlay.partial else words
 
 
@@ -334,7 +304,7 @@ def _continuous(name: str, fade: bool) -> Any:
     if not fade:
         return Colormap(colors, name=f"clearband {name}")
     way = np.linspace(0, 1, len(colors), dtype=np.float32)
-    strength = np.abs(2 * way - 1) if name == "diverging" else way
+    strength = np.abs(2 * way - 1) if name in TWO_SIDED else way
     # Rises early: also what is weakly marked is seen.
     clear = np.column_stack([colors[:, :3], np.minimum(1, 1.25 * strength**0.75)])
     return Colormap(clear, name=f"clearband {name}, clear at nought")
@@ -344,6 +314,8 @@ def provenance_text(overlay: Overlay) -> str:
     """Return where an overlay comes from, a line a fact, for a tooltip."""
     p = overlay.provenance
     lines = [overlay.title, f"Made by {p.method}" + (f" {p.version}" if p.version else "")]
+    if isinstance(overlay, Heatmap):
+        lines.append(f"Trust: {overlay.verdict}")
     if overlay.partial:
         lines.append("Partial: still being made")
     if p.figures:
@@ -416,10 +388,6 @@ def _scores(overlay: ScoreMap | ConceptMaps, frame: Frame, choice: int) -> list[
 
 def _heatmap(overlay: Heatmap, frame: Frame, choice: int) -> list[Any]:
     return [*_scores(overlay, frame, choice), *line_layers(overlay, frame)]
-
-
-def _has_lines(overlay: Heatmap) -> bool:
-    return overlay.view.grid or overlay.view.contour is not None
 
 
 def _perimeters(overlay: Perimeters, frame: Frame, choice: int) -> list[Any]:

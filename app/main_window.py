@@ -321,8 +321,9 @@ class ClearbandWindow(QObject):
             self.show_dock(dock_id)
 
     def _click_pins(self) -> bool:
-        """A click pins while spectra are on the desk and no white box is being looked at."""
-        inner = (self.docks.get(dock_id) for dock_id in ("matrices", "clusters", "fire"))
+        """A click pins while spectra are on the desk and no dock in front asks for a pixel."""
+        asking = ("explain", "matrices", "clusters", "fire")
+        inner = (self.docks.get(dock_id) for dock_id in asking)
         front = any(dock is not None and not dock.visibleRegion().isEmpty() for dock in inner)
         return self.dock_is_shown("spectrum") and not front
 

@@ -234,6 +234,15 @@ def _add_view(window: ClearbandWindow) -> None:
             help="How the spectrum's parts talk to each other at this pixel.",
         ),
         Action(
+            "view.explain",
+            "Explain here",
+            window.tools.explain_here,
+            "View",
+            "E",
+            30,
+            help="Where a network looks in this image, and whether that can be believed.",
+        ),
+        Action(
             "view.light",
             "Light theme",
             window.toggle_theme,

@@ -116,6 +116,11 @@ class OverlayLayers:
                 self.stage.remove(scene.id, layer)
             made = conversion.to_layers(overlay, self.stage.frame(scene))
             self._put(scene, overlay, made, at)
+            self._place_colorbar(self.board.active(scene.id))
+        elif old:
+            more = conversion.further_layers(old, overlay, self.stage.frame(scene))
+            at = self.stage.place(scene.id, old[-1])
+            self._put(scene, overlay, more, None if at is None else at + 1)
         self.board.put(scene.id, self._row(overlay, row))
         self._apply(scene.id, overlay.id)
         self._compute_legend(overlay)
@@ -126,7 +131,10 @@ class OverlayLayers:
         self.board.take(overlay.scene_id, overlay.id)
 
     def _put(self, scene: Scene, overlay: Overlay, made: list[Any], at: int | None = None) -> None:
-        self._layers[overlay.id] = made
+        kept = [
+            one for one in self._layers.get(overlay.id, []) if one in self.stage.layers(scene.id)
+        ]
+        self._layers[overlay.id] = [*kept, *made]
         for number, layer in enumerate(made):
             self.stage.add(scene, layer, Rank.OVERLAY, None if at is None else at + number)
             # napari's own list may hide it or fade it, too.
@@ -204,7 +212,10 @@ class OverlayLayers:
         active = self.board.active(scene_id)
         if active in self.workspace.overlays:
             self.workspace.activate_overlay(active)
-        # One colour bar at a time: that of the layer the legend speaks of.
+        self._place_colorbar(active)
+
+    def _place_colorbar(self, active: str | None) -> None:
+        """Show one colour bar at a time: that of the layer the legend speaks of."""
         for overlay_id, made in self._layers.items():
             for layer in made:
                 if hasattr(layer, "colorbar"):  # colours that are drawn as they are have no bar

@@ -121,6 +121,13 @@ class Tools:
         if here is not None:
             self._window.workspace.select_pixel(*here)
 
+    def explain_here(self) -> None:
+        """Turn to the explanation of what is under the mouse."""
+        here, scene = self._window.canvas.cursor, self._window.workspace.active_scene
+        self._window.show_dock("explain")
+        if here is not None and scene is not None and here[0] == scene.id:
+            self._window.docks["explain"].inner.explain_here(*here[1:])
+
     def escape(self) -> None:
         """Put the tool down; with none in hand stop the job under the mouse."""
         palette = self._window.viewer.window._qt_window._command_palette

@@ -29,8 +29,15 @@ _ANCHORS = {
     "diverging": (
         "#053061 #2166AC #4393C3 #92C5DE #D1E5F0 #F7F7F7 #FDDBC7 #F4A582 #D6604D #B2182B #67001F"
     ),
+    # Dark in the middle and bright at both ends, as maps over dark pictures need it: blue to
+    # light blue and red to yellow, as statistics are laid over brain scans.
+    "cold_hot": (
+        "#B8F0FF #6FC7FF #2F8FF0 #2358C4 #1B2F7A #16161D #6E1423 #B8232A #E8542A #FF9A2E #FFE26A"
+    ),
 }
 NAMES = tuple(_ANCHORS)
+# Their middle colour stands for "no effect".
+TWO_SIDED = ("diverging", "cold_hot")
 NO_VALUE = (128, 128, 128)
 
 

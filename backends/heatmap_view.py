@@ -30,6 +30,8 @@ class HeatmapView:
         Outlines of the network's own cells.
     fade : bool
         Clear where the map says nothing.
+    positive : bool
+        Colours only for what speaks for the target, above nought.
     """
 
     colormap: str = ""
@@ -37,6 +39,17 @@ class HeatmapView:
     contour: float | None = None
     grid: bool = False
     fade: bool = True
+    positive: bool = False
+
+    def colors(self, centre: float | None) -> str:
+        """Return the colour map that a heatmap is drawn with, on screen and on paper.
+
+        Parameters
+        ----------
+        centre : float, optional
+            Of the map: it has two sides.
+        """
+        return self.colormap or ("inferno" if centre is None or self.positive else "cold_hot")
 
 
 def shared_limits(

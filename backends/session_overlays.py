@@ -321,6 +321,7 @@ def _heatmap_facts(overlay: Heatmap) -> dict[str, Any]:
         "contour": view.contour,
         "shows_grid": view.grid,
         "fade": view.fade,
+        "positive": view.positive,
         "grid": None if grid is None else PlacementRecord(**vars(grid)),
         "grid_shape": overlay.grid_shape,
     }
@@ -329,10 +330,13 @@ def _heatmap_facts(overlay: Heatmap) -> dict[str, Any]:
 def _heatmap_again(record: HeatmapRecord) -> dict[str, Any]:
     grid = record.grid
     known = record.colormap if record.colormap in NAMES else ""
+    view = HeatmapView(
+        known, record.limits, record.contour, record.shows_grid, record.fade, record.positive
+    )
     return {
         "target": record.target,
         "trust": dict(record.trust),
-        "view": HeatmapView(known, record.limits, record.contour, record.shows_grid, record.fade),
+        "view": view,
         "grid": None if grid is None else Placement(**grid.model_dump()),
         "grid_shape": record.grid_shape,
     }

@@ -135,6 +135,7 @@ class HeatmapRecord(OverlayBase):
     contour: float | None = None
     shows_grid: bool = False
     fade: bool = True
+    positive: bool = False
     grid: PlacementRecord | None = None
     grid_shape: tuple[int, int] = (0, 0)
 

@@ -87,6 +87,7 @@ class ExplainDock(QWidget):
         body.addLayout(tabs)
         for page in self.pages.values():
             body.addWidget(page)
+        body.addStretch(1)
         self.show_page("Explain")
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_added, self._on_added)
@@ -104,11 +105,12 @@ class ExplainDock(QWidget):
         self.ask.list_networks()
 
     def explain_here(self, row: int, col: int) -> None:
-        """Come to the front with a pixel in hand."""
+        """Explain a pixel, or come near where the network classifies whole images."""
         scene = self._workspace.active_scene
         if scene is not None:
             self.show_page("Explain")
             self._workspace.select_pixel(scene.id, row, col)
+            self.ask.explain_here()
 
     def _on_scene(self, scene: Scene | None) -> None:
         self.empty.setVisible(scene is None)

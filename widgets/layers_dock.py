@@ -313,7 +313,7 @@ class RowView(QFrame):
         self.kind.setEnabled(False)
         self.opacity = QSlider(Qt.Orientation.Horizontal)
         self.opacity.setRange(0, 100)
-        self.opacity.setFixedWidth(56)
+        self.opacity.setFixedWidth(48)
         self.opacity.setToolTip("Opacity")
         self.opacity.valueChanged.connect(lambda v: dock.change(row.id, opacity=v / 100))
         low.addWidget(self.kind, 1)

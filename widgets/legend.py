@@ -160,6 +160,7 @@ class ScaleBar(QWidget):
         self.gradient = _Gradient(self)
         self.ends = QLabel("")
         self.ends.setTextFormat(Qt.TextFormat.RichText)
+        self.ends.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.words = QLabel("")
         self.words.setWordWrap(True)
         self.words.setEnabled(False)
@@ -173,19 +174,25 @@ class ScaleBar(QWidget):
         self._scale = scale
         self.gradient.set_colormap(scale.colormap)
         unit = f" {scale.unit}" if scale.unit else ""
-        middle = "" if scale.centre is None else f"{scale.centre:.3g}"
+        middle = "" if scale.centre is None else figure(scale.centre)
         self.ends.setText(
             "<table width='100%'><tr>"
-            f"<td align='left'>{scale.low:.3g}</td><td align='center'>{middle}</td>"
-            f"<td align='right'>{scale.high:.3g}{unit}</td></tr></table>"
+            f"<td align='left'>{figure(scale.low)}</td><td align='center'>{middle}</td>"
+            f"<td align='right'>{figure(scale.high)}{unit}</td></tr></table>"
         )
-        words = f"Values {scale.smallest:.3g} to {scale.largest:.3g}{unit}."
+        words = f"Values {figure(scale.smallest)} to {figure(scale.largest)}{unit}."
         if scale.stretched:
             words += " Stretched: what lies beyond the bar has the colour of its end."
         if scale.centre is not None:
-            words += f" The middle colour means no effect ({scale.centre:.3g})."
+            words += f" The middle colour means no effect ({figure(scale.centre)})."
         self.words.setText(words)
         self.setAccessibleName(f"Colour bar from {scale.low:.3g} to {scale.high:.3g}{unit}")
+
+
+def figure(value: float) -> str:
+    """Return a number in three digits; large ones in full, in groups of three."""
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}".replace(",", "\u202f")
+    return text.replace("-", "−")
 
 
 class _Gradient(QWidget):

@@ -62,7 +62,8 @@ class RunningRow(QWidget):
         # Short, for three buttons stand beside it; the rest is above the curves.
         words = [word] if word else []
         if state.total:
-            words.append(f"{state.done:.0f} of {state.total:.0f}")
+            unit = "" if state.keeps or not state.unit else f" {state.unit}"
+            words.append(f"{state.done:.0f} of {state.total:.0f}{unit}")
         if not word and state.seconds_left is not None and state.seconds > 1:
             words.append(f"{clock(state.seconds_left)} left")
         self.words.setText(", ".join(words) or state.note or "waiting")

@@ -142,6 +142,8 @@ class SpectrumDock(QWidget):
             return scene.spectrum(row, col)
 
         def show(values: NDArray[Any]) -> None:
+            if self._at is None or self._at[0] != scene_id:
+                return  # another scene is shown by now, with bands of its own
             self.where.setText(f"Row {row}, column {col}")
             self.plot.show_hover(values)
 

@@ -190,11 +190,10 @@ def overlay_picture(heatmap: Heatmap, background: NDArray[np.uint8]) -> NDArray[
     for row in range(0, rows, 256):
         now = slice(row, row + 256)
         values = heatmap.values[np.ix_(r[now], c)]
-        reach = (
-            np.abs(values) / max(abs(low), abs(high))
-            if heatmap.centre is not None
-            else ((values - low) / (high - low))
-        )
+        two_sided = heatmap.centre is not None and not heatmap.view.positive
+        reach = np.abs(values) / max(abs(low), abs(high)) if two_sided else values - low
+        if not two_sided:
+            reach = reach / (high - low)
         share = np.nan_to_num(np.clip(reach, 0, 1) * STRONGEST)[..., None]
         colors = colorize(values, bar.limits, bar.colormap).astype(np.float32)
         below = background[now].astype(np.float32)
@@ -229,10 +228,12 @@ def color_bar(heatmap: Heatmap) -> ColorBar:
         if 0 < usual < 0.4 * reach:
             reach, high = usual, min(high, middle + usual)
             note += "; colours end at 99.5 %"
+    colors = heatmap.view.colors(heatmap.centre)
     if heatmap.centre is not None:
         reach = reach or 1.0
-        return ColorBar("diverging", (middle - reach, middle + reach), heatmap.unit, note)
-    return ColorBar("inferno", (low, high if high > low else low + 1), heatmap.unit, note)
+        low = middle if heatmap.view.positive else middle - reach
+        return ColorBar(colors, (low, middle + reach), heatmap.unit, note)
+    return ColorBar(colors, (low, high if high > low else low + 1), heatmap.unit, note)
 
 
 def _write_map(

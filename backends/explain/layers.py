@@ -299,6 +299,9 @@ def _record(classifier: ImageClassifier, batch: Tensor) -> tuple[Layer, ...]:
     size = int(batch.shape[-2]), int(batch.shape[-1])
     # A part that runs twice (one ReLU for all) is no place.
     once = {name: shape for name, shape in shapes.items() if calls[name] == 1}
+    # Rows that are pixels, not images: a network of single spectra has no picture inside,
+    # though its channels may count as many as some grid of patches.
+    once = {name: shape for name, shape in once.items() if shape[:1] == (len(batch),)}
     leading = _known_leading(classifier.network)
     lengths = {shape[1] for shape in once.values() if len(shape) == 3}
     found = [_layer(name, shape, size, leading, lengths) for name, shape in once.items()]

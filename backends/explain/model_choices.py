@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import resources
+from backends.hyperspectral.checkpoints import FORMAT
+from backends.registry import card as card_of
 from backends.registry import cards, is_network
 
 TAUGHT, SPECTRAL, PUBLISHED, FILE = "taught", "spectral", "published", "file"
@@ -74,4 +76,21 @@ def of_file(path: str | Path) -> ModelChoice:
     path = Path(path)
     about = "The network is recognised by its weights"
     name = path.parent.name if path.name == "network.safetensors" else path.name
+    if _reads_pixels(path):
+        return ModelChoice(name, SPECTRAL, "", path, True, "Trained here; classifies pixels")
     return ModelChoice(name, FILE, "", path, True, about)
+
+
+def _reads_pixels(path: Path) -> bool:
+    """Tell whether a file holds a classifier of pixels; its head says so."""
+    try:
+        with path.open("rb") as stream:
+            return FORMAT.encode() in stream.read(1 << 16)
+    except OSError:
+        return False
+
+
+def of_saved(path: Path, model_id: str) -> ModelChoice:
+    """Return the choice of a classifier of pixels that was trained and saved here."""
+    title = f"{card_of(model_id).title} · {path.stem}"
+    return ModelChoice(title, SPECTRAL, "", path, True, "Trained here; classifies pixels")

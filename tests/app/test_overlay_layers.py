@@ -240,9 +240,9 @@ def test_late_legend_of_a_removed_overlay_is_dropped(window, make_scene, open_sc
 
 def test_a_large_map_streams_into_its_layer(desk, make_scene, put, monkeypatch) -> None:
     """The same layer, the same place; newer values are read where one looks."""
-    from app import layers as conversion
+    from app import map_levels
 
-    monkeypatch.setattr(conversion, "LARGEST_FLAT", 1000)
+    monkeypatch.setattr(map_levels, "LARGEST_FLAT", 1000)
     scene = put(make_scene(rows=40, cols=64))
     first = replace(heat(scene), partial=True)
     values = np.array(first.values)

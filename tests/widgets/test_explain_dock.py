@@ -82,8 +82,8 @@ def test_a_map_lands_on_its_image_with_what_the_network_said(
     assert 8 <= row < 20
     assert 8 <= col < 20
     assert heatmap.grid_shape == (5, 5)
-    assert f"class {RED} 8" in dock.ask.result_line.text()
-    assert "not assessed" in dock.ask.result_line.text()
+    assert f"class {RED} 8" in dock.ask.result.line.text()
+    assert "Not assessed" in dock.ask.result.line.text()
     assert dock.ask.layer_line.text().startswith("pool2: pool2 is the last layer")
     assert dock.ask.class_box.itemText(1).startswith(f"class {RED} ·")
     assert "(about" in dock.ask.go_button.text()
@@ -102,7 +102,7 @@ def test_the_first_look_fills_classes_and_layers_without_a_map(
     assert dock.desk.field is None
     assert dock.ask.class_box.count() == 11
     assert dock.ask.layer_box.count() > 2
-    assert "The network says" in dock.ask.result_line.text()
+    assert "The network says" in dock.ask.result.line.text()
     # A class that is chosen is the one that is explained, at the layer that is chosen.
     dock.ask.class_box.setCurrentIndex(dock.ask.class_box.findData(3))
     dock.ask.layer_box.setCurrentIndex(dock.ask.layer_box.findData("conv2"))
@@ -110,7 +110,7 @@ def test_the_first_look_fills_classes_and_layers_without_a_map(
     made = dock.desk.field.provenance
     assert made.parameters["target_index"] == 3
     assert made.parameters["layer"] == "conv2"
-    assert "chance" in dock.ask.result_line.text()
+    assert "chance" in dock.ask.result.line.text()
 
 
 def test_methods_say_what_they_do_and_errors_are_sentences(
@@ -175,7 +175,9 @@ def test_not_assessed_until_asked(
     now = dock._workspace.overlays[heatmap.id]
     assert now.trust["faithfulness"] == pytest.approx(float(lines["Faithfulness F"]), abs=0.01)
     assert now.verdict == page.verdict_line.text().split("</b>")[0].split()[-1].lower()
-    assert f"Trust: {now.verdict}" in dock.ask.result_line.text()
+    said = dock.ask.result.line.text()
+    assert now.verdict.capitalize() in said
+    assert f"T {now.trust['trust']:.2f} of F" in said
     # Other colours leave trust and curves where they are.
     dock.desk.change_view(now, colormap="inferno")
     assert page.parts.table.rowCount() == len(lines)
@@ -323,3 +325,83 @@ def test_a_late_map_stays_on_the_image_it_was_asked_for(
     finally:
         workspace.close()
         bridge.close()
+
+
+def said(dock: Any, page: Any) -> str:
+    """Return the sentence on a page; one, with its way out, and nothing technical."""
+    text = page.problem_line.text()
+    assert page.problem_line.isVisible()
+    for word in ("Traceback", "Error", " tensor", "state_dict", "shape"):
+        assert word not in text
+    return str(text)
+
+
+def test_what_does_not_fit_is_one_sentence(
+    dock: Any, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    import torch
+    from PIL import Image
+
+    quick(dock, monkeypatch)
+    give(dock, picture_file(tmp_path))
+    # Weights of an architecture nobody knows, and no weights at all.
+    torch.save({"a.weight": torch.zeros(3, 3)}, tmp_path / "odd.pt")
+    (tmp_path / "text.safetensors").write_text("hello")
+    for name in ("odd.pt", "text.safetensors"):
+        dock.ask.choose_file(tmp_path / name)
+        dock.ask.go_button.click()
+        assert name in said(dock, dock.ask)
+    assert dock.desk.field is None
+    # A class it does not have.
+    dock.ask.choose_file(weights)
+    question = replace(dock.ask.question(), wanted=99)
+    dock.ask._follow(dock.desk.explain(question))
+    assert "99" in said(dock, dock.ask)
+    # A mask of another size; the map stays as it is.
+    dock.ask.go_button.click()
+    heatmap = dock.desk.field
+    Image.fromarray(np.ones((10, 20), np.uint8)).save(tmp_path / "mask.png")
+    dock.show_page("Trust")
+    dock.trust.choose_truth(tmp_path / "mask.png")
+    dock.trust.assess_button.click()
+    assert "10" in said(dock, dock.trust)
+    assert dock.desk.field is heatmap
+    assert dock.trust.assess_button.isEnabled()
+
+
+def test_a_network_of_spectra_has_no_picture_inside(dock: Any, tmp_path: Path) -> None:
+    """Its channels are no patches; what mattered is shown by wavelength."""
+    from backends.explain.model_choices import SPECTRAL
+    from backends.simulate import demo_scene
+
+    give(dock, demo_scene("valley", size=32, folder=tmp_path)[0])
+    assert dock.ask.choice.kind == SPECTRAL  # a cube: no network of photographs
+    assert dock.ask.method_box.currentData() == "integrated_gradients"
+    dock._workspace.select_pixel(dock._workspace.active_scene.id, 12, 20)
+    dock.ask.go_button.click()
+    heatmap = dock.desk.field
+    assert heatmap is not None, dock.ask.problem_line.text()
+    assert len(dock.ask.result.bands.curve) > 100
+    assert "12,20" in dock.ask.result.command_line.text()
+    dock.ask.method_box.setCurrentIndex(dock.ask.method_box.findData("occlusion_spectral"))
+    dock.ask.go_button.click()
+    assert "VIS" in dock.ask.result.bands.bars
+    assert "one value" in dock.ask.result.line.text()
+    row = dock.desk._board.row(dock.desk.scene.id, dock.desk.field.id)
+    assert row is None or not row.visible
+
+
+def test_one_sided_view_keeps_the_values(dock: Any, tmp_path: Path, weights: Path) -> None:
+    from app.layers import colormap_name, limits
+
+    heatmap = explained(dock, tmp_path, weights)
+    assert colormap_name(heatmap) == "cold_hot"
+    low, high = limits(heatmap)
+    assert low == pytest.approx(-high)
+    dock.ask.view.positive_check.setChecked(True)
+    now = dock._workspace.overlays[heatmap.id]
+    assert now.values is heatmap.values
+    assert colormap_name(now) == "inferno"
+    assert limits(now) == (0.0, pytest.approx(high))

@@ -20,15 +20,25 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from backends.explain.model_choices import FILE, PUBLISHED, TAUGHT, ModelChoice, of_file
+from backends.explain.model_choices import (
+    FILE,
+    PUBLISHED,
+    SPECTRAL,
+    TAUGHT,
+    ModelChoice,
+    of_file,
+    of_saved,
+)
 from backends.jobs import JobHandle, JobState, Progress
 from backends.scene import Scene, Window
 from widgets.background import listen
+from widgets.classify_jobs import SaveModel
 from widgets.explaining.desk import Desk
-from widgets.explaining.questions import Answer, Question
+from widgets.explaining.questions import Answer, Question, Where
+from widgets.explaining.result_box import ResultBox
 from widgets.explaining.view_box import ViewBox
 from widgets.explaining.where_box import WhereBox
-from widgets.explaining.words import escape, likeliest, sentence, share
+from widgets.explaining.words import escape, sentence, share
 from widgets.pages import narrow_box
 from widgets.running_row import RunningRow
 from widgets.theme import GRID, wrapped
@@ -63,9 +73,11 @@ class AskPage(QWidget):
         self._methods: dict[str, Method] = {}
         self._handle: JobHandle[Any] | None = None
         self._pixel: tuple[str, int, int] | None = None
-        self._seconds: dict[tuple[str, str], float] = {}
+        self._seconds: dict[tuple[object, ...], float] = {}
         self._asked: tuple[str, str] | None = None  # scene and network the classes are of
         self._listing = False
+        self._files: list[ModelChoice] = []
+        self._chosen_by_hand = self._method_by_hand = False
         self._build(visible, shown_slice)
         workspace = self._workspace
         listen(self, workspace.active_scene_changed, self._on_scene)
@@ -73,7 +85,6 @@ class AskPage(QWidget):
         listen(self, workspace.pixel_selected, self._on_pixel)
         listen(self, workspace.job_finished, self._on_finished)
         desk.answered.connect(self._on_answer)
-        desk.changed.connect(self._say_result)
         self._on_scene(workspace.active_scene)
 
     # -- layout --------------------------------------------------------------------------
@@ -90,7 +101,7 @@ class AskPage(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self.model_box = narrow_box("The network whose answer is explained")
         self.model_box.addItem("Looking …", None)
-        self.model_box.activated.connect(self._on_model)
+        self.model_box.activated.connect(self._on_chosen)
         form.addRow("Network", self.model_box)
         self.model_line = wrapped()
         form.addRow(self.model_line)
@@ -99,6 +110,7 @@ class AskPage(QWidget):
         form.addRow("", self.fetch_check)
         self.method_box = narrow_box("How it is explained")
         self.method_box.currentIndexChanged.connect(self._on_method)
+        self.method_box.activated.connect(self._on_method_by_hand)
         form.addRow("Method", self.method_box)
         self.method_line = wrapped()
         form.addRow(self.method_line)
@@ -141,8 +153,8 @@ class AskPage(QWidget):
         column.addLayout(row)
         self.problem_line = wrapped()
         self.running = RunningRow()
-        self.result_line = wrapped()
-        for widget in (self.problem_line, self.running, self.result_line):
+        self.result = ResultBox(self._desk)
+        for widget in (self.problem_line, self.running, self.result):
             column.addWidget(widget)
         self.problem_line.hide()
         self.view = ViewBox(self._desk)
@@ -167,8 +179,7 @@ class AskPage(QWidget):
 
     def _on_listed(self, answer: Any) -> None:
         chosen = self.choice
-        files = [c for c in self._choices if c.kind == FILE]
-        self._choices, methods = [*answer[0], *files], answer[1]
+        self._choices, methods = [*answer[0], *self._files], answer[1]
         if not self._methods:
             self._methods = {m.id: m for m in methods}
             self.method_box.blockSignals(True)
@@ -177,6 +188,9 @@ class AskPage(QWidget):
             self.method_box.blockSignals(False)
         self._fill_models(chosen)
         self._on_method()
+        if self._here:
+            self._here = False
+            self.explain_here()
 
     def _fill_models(self, chosen: ModelChoice | None) -> None:
         self.model_box.blockSignals(True)
@@ -188,6 +202,8 @@ class AskPage(QWidget):
         self.model_box.addItem("A file…", ANOTHER)
         if chosen in self._choices:
             self.model_box.setCurrentIndex(self._choices.index(chosen))
+        else:
+            self._suit_scene()
         self.model_box.blockSignals(False)
         self._last = max(0, self.model_box.currentIndex())
         self._on_model()
@@ -200,12 +216,28 @@ class AskPage(QWidget):
 
     def choose_file(self, path: str | Path) -> None:
         """Explain a network from a file."""
-        choice = of_file(path)
+        self._add_file(of_file(path))
+
+    def _add_file(self, choice: ModelChoice) -> None:
         if choice not in self._choices:
+            self._files.append(choice)
             self._choices.append(choice)
+        self._chosen_by_hand = True
         self._fill_models(choice)
 
-    def _on_model(self, *_: object) -> None:
+    def _suit_scene(self) -> None:
+        """Until the user chooses, offer a network that can read the scene."""
+        scene = self._workspace.active_scene
+        if self._chosen_by_hand or scene is None:
+            return
+        cube = scene.bands.axis == "spectral"
+        for number, choice in enumerate(self._choices):
+            if (choice.kind == SPECTRAL) == cube:
+                self.model_box.setCurrentIndex(number)
+                return
+
+    def _on_chosen(self, *_: object) -> None:
+        self._chosen_by_hand = True
         if self.model_box.currentData() == ANOTHER:
             name, _filter = QFileDialog.getOpenFileName(
                 self, "Weights of a network", "", "Weights (*.safetensors *.pt *.pth *.th)"
@@ -214,12 +246,23 @@ class AskPage(QWidget):
             if name:
                 self.choose_file(name)
             return
+        self._on_model()
+
+    def _on_model(self) -> None:
         self._last = self.model_box.currentIndex()
         choice = self.choice
         self.model_line.setText("" if choice is None else escape(choice.about) + ".")
+        self._suit_method()
         self.form.setRowVisible(self.fetch_check, choice is not None and not choice.here)
         self._forget_answer()
         self._refresh()
+
+    def _suit_method(self) -> None:
+        """Networks that read single spectra have no picture inside: begin with one that works."""
+        spectral = self.choice is not None and self.choice.kind == SPECTRAL
+        wanted = self.method_box.findData("integrated_gradients" if spectral else "grad_cam")
+        if wanted >= 0 and not self._method_by_hand:
+            self.method_box.setCurrentIndex(wanted)
 
     def _forget_answer(self) -> None:
         """The classes and layers on offer are those of another network or image."""
@@ -231,10 +274,11 @@ class AskPage(QWidget):
         if not same_network:
             self._fill_classes((), ())
             self._fill_layers(())
-            self.form.setRowVisible(
-                self.place_box, choice is not None and choice.kind == "spectral"
-            )
+            self.form.setRowVisible(self.place_box, choice is not None and choice.kind == SPECTRAL)
         self._asked = None
+
+    def _on_method_by_hand(self, *_: object) -> None:
+        self._method_by_hand = True
 
     def _on_method(self, *_: object) -> None:
         chosen = self._methods.get(str(self.method_box.currentData()))
@@ -251,6 +295,9 @@ class AskPage(QWidget):
         self.where.show_scene(scene)
         self._fill_places()
         self.problem_line.hide()
+        if self._choices and not self._chosen_by_hand:
+            self._suit_scene()
+            self._on_model()
         self._forget_answer()
         self._refresh()
 
@@ -281,7 +328,8 @@ class AskPage(QWidget):
         self.go_button.setEnabled(ready and not busy)
         self.look_button.setEnabled(ready and not busy)
         how = str(self.method_box.currentData())
-        took = None if choice is None else self._seconds.get((_key(choice), how))
+        at = None if scene is None else self.where.where(scene)
+        took = None if choice is None else self._seconds.get((_key(choice), how, _much(at)))
         about = "" if took is None else f" (about {max(1, round(took))}\u00a0s)"
         self.go_button.setText(f"Explain{about}")
 
@@ -323,6 +371,19 @@ class AskPage(QWidget):
         if question is not None:
             self._follow(self._desk.explain(question))
 
+    def explain_here(self) -> None:
+        """Explain the pixel in hand, if the network classifies pixels; else only come near."""
+        choice = self.choice
+        if choice is None or not self._methods:
+            self._here = True  # as soon as the networks are listed
+        elif self.place_box.currentData() == PIXEL and not self.place_box.isHidden():
+            if self.go_button.isEnabled():
+                self.explain()
+        else:
+            self.go_button.setFocus()
+
+    _here = False
+
     def look(self) -> None:
         """Ask what the network says."""
         question = self.question()
@@ -339,8 +400,11 @@ class AskPage(QWidget):
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         if handle is not self._handle:
+            saved = handle.job.run
             if handle.state is JobState.DONE and handle.job.topic == "finetune":
                 self.list_again()
+            elif handle.state is JobState.DONE and isinstance(saved, SaveModel):
+                self._add_file(of_saved(saved.path, saved.checkpoint.model_id))
             return
         self.running.refresh()
         if handle.error is not None:
@@ -354,7 +418,8 @@ class AskPage(QWidget):
         scene, choice, asked = self._workspace.active_scene, self.choice, answer.question
         heatmap = answer.heatmap
         if heatmap is not None and answer.card is None:
-            self._seconds[_key(asked.choice), asked.how] = heatmap.provenance.seconds
+            key = (_key(asked.choice), asked.how, _much(asked.where))
+            self._seconds[key] = heatmap.provenance.seconds
         if scene is None or choice is None or asked.scene.id != scene.id:
             return
         if _key(choice) == _key(asked.choice) and answer.top:
@@ -364,11 +429,13 @@ class AskPage(QWidget):
             self._automatic = answer.layer if not asked.layer else None
             self.form.setRowVisible(self.place_box, answer.classifier.pixelwise)
             self._say_layer()
+            if choice.kind == FILE:
+                card = answer.classifier.card
+                self.model_line.setText(escape(f"{card.title}; trained on: {card.trained_on}."))
             if not choice.here and choice.kind == PUBLISHED:
                 self.list_again()
         if answer.overlay is None:
-            self.result_line.setText(likeliest(answer.top))
-            self.result_line.setTextFormat(Qt.TextFormat.RichText)
+            self.result.show_likeliest(answer.top)
 
     def _fill_classes(self, names: Sequence[str], top: Sequence[tuple[int, str, float]]) -> None:
         wanted = self._wanted()
@@ -410,18 +477,6 @@ class AskPage(QWidget):
         self.layer_line.setText(escape(said))
         self.form.setRowVisible(self.layer_line, bool(said))
 
-    def _say_result(self) -> None:
-        heatmap, answer = self._desk.field, self._desk.answer
-        if heatmap is None:
-            self.result_line.setText("")
-            return
-        lines = [f"<b>{escape(heatmap.title)}</b>"]
-        if answer is not None and answer.found is not None:
-            lines.append(likeliest(answer.top))
-            lines += [escape(s.sentence) for s in answer.found.explanation.states]
-        lines.append(f"Trust: {heatmap.verdict}.")
-        self.result_line.setText("<br>".join(lines))
-
 
 def _list(progress: Progress) -> Any:
     from backends import devices
@@ -432,6 +487,11 @@ def _list(progress: Progress) -> Any:
     from backends.explain.model_choices import model_choices
 
     return model_choices(), METHODS
+
+
+def _much(at: Where | None) -> object:
+    """Return what of a scene's part decides for how long it takes."""
+    return None if at is None else (at.tiles, at.every_slice, at.tiles and at.window)
 
 
 def _key(choice: ModelChoice) -> str:

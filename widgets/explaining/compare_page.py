@@ -28,14 +28,15 @@ class ComparePage(Page):
         self.line = wrapped()
         self.column.addWidget(self.line)
         self.content = QWidget()
-        grid = QGridLayout(self.content)
+        self._grid = grid = QGridLayout(self.content)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
-        self.boxes = (narrow_box("The one map"), narrow_box("The other map"))
-        self.pictures = (PictureLabel(150), PictureLabel(150))
+        self.boxes = (narrow_box("Map on the left"), narrow_box("Map on the right"))
+        self.pictures = (PictureLabel(240, fits=True), PictureLabel(240, fits=True))
         for side, (box, picture) in enumerate(zip(self.boxes, self.pictures, strict=True)):
-            grid.addWidget(box, 0, side)
-            grid.addWidget(picture, 1, side)
+            # The names are long, and only their ends tell them apart: a line each.
+            grid.addWidget(box, side, 0, 1, 2)
+            grid.addWidget(picture, 2, side)
             grid.setColumnStretch(side, 1)
             picture.setToolTip("Click: bring this map to the front")
             box.activated.connect(self._compare)
@@ -103,6 +104,7 @@ class ComparePage(Page):
 
     def _show(self, found: ComparedMaps) -> None:
         self.found = found
+        self._arrange(found.pictures[0].shape[1] > 1.3 * found.pictures[0].shape[0])
         for label, picture in zip(self.pictures, found.pictures, strict=True):
             label.show_array(picture)
         rank = f"{found.rank:.2f}".replace("-", "−")
@@ -112,6 +114,14 @@ class ComparePage(Page):
             f"value; {found.iou_hottest:.2f} of the hottest tenth of each, where chance gives "
             f"{found.chance:.2f}."
         )
+
+    def _arrange(self, wide: bool) -> None:
+        """Put wide pictures below each other, others side by side."""
+        for side, picture in enumerate(self.pictures):
+            self._grid.removeWidget(picture)
+            at = (2 + side, 0, 1, 2) if wide else (2, side, 1, 1)
+            self._grid.addWidget(picture, *at)
+        self._grid.activate()
 
     def _on_job(self, handle: Any) -> None:
         if handle.job.topic == f"{self.desk.topic} compare" and handle.error is not None:

@@ -145,10 +145,11 @@ class Desk(PageDesk):
     def bring_to_front(self, overlay: Overlay) -> None:
         """Show a map and hide the scene's other heatmaps: two at a time would mix."""
         if self._board is not None:
+            shown = not (isinstance(overlay, Heatmap) and one_value(overlay))
             for other in self.workspace.overlays_of(overlay.scene_id):
                 if isinstance(other, Heatmap) and other.id != overlay.id:
                     self._board.change(overlay.scene_id, other.id, visible=False)
-            self._board.change(overlay.scene_id, overlay.id, visible=True)
+            self._board.change(overlay.scene_id, overlay.id, visible=shown)
         scene = self.workspace.active_scene
         if scene is not None and scene.id == overlay.scene_id:
             self.workspace.activate_overlay(overlay.id)
@@ -167,6 +168,11 @@ class Desk(PageDesk):
         """Compute something small for a page; a newer question of the kind takes its place."""
         job: Job[Any] = Job(title, run, topic=f"{self.topic} {topic}", quiet=True)
         return self.workspace.submit(job, on_result=show)
+
+
+def one_value(heatmap: Heatmap) -> bool:
+    """Tell whether a map is of the spectrum only, and would but colour the whole image."""
+    return heatmap.provenance.method == "occlusion_spectral"
 
 
 def short_title(heatmap: Heatmap, among: list[Heatmap]) -> str:

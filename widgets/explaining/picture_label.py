@@ -18,12 +18,15 @@ class PictureLabel(QWidget):
     ----------
     height : int
         In pixels; the picture is fitted into it.
+    fits : bool
+        Be only as high as the picture is at this width.
     """
 
     clicked = pyqtSignal()
 
-    def __init__(self, height: int = 150) -> None:
+    def __init__(self, height: int = 150, *, fits: bool = False) -> None:
         super().__init__()
+        self._highest = height if fits else 0
         self.setFixedHeight(height)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._pixmap: QPixmap | None = None
@@ -31,6 +34,9 @@ class PictureLabel(QWidget):
     def show_array(self, picture: NDArray[Any] | None) -> None:
         """Show a uint8 array of shape (rows, cols, 3), or nothing."""
         self._pixmap = None
+        if picture is not None and self._highest:
+            rows, cols = picture.shape[:2]
+            self.setFixedHeight(max(32, min(self._highest, round(self.width() * rows / cols))))
         if picture is not None:
             rows, cols = picture.shape[:2]
             data = np.ascontiguousarray(picture, np.uint8)

@@ -140,6 +140,8 @@ class Answer:
     layer : Layer or None
         The one that was looked at, or would be.
     card : TrustCard or None
+    assessed_by : tuple of str
+        Command line that makes the map and its card; empty where something is in no file.
     """
 
     question: Question
@@ -150,6 +152,7 @@ class Answer:
     layers: tuple[Layer, ...] = ()
     layer: Layer | None = None
     card: TrustCard | None = None
+    assessed_by: tuple[str, ...] = ()
 
     @property
     def heatmap(self) -> Heatmap | None:
@@ -227,7 +230,8 @@ class Explain:
             return answer
         progress.partial(answer, force=True)
         card, found = trust_of_found(classifier, found, scene, progress=progress)
-        return replace(answer, overlay=found.heatmap, found=found, card=card)
+        done = replace(answer, overlay=found.heatmap, found=found, card=card)
+        return replace(done, assessed_by=q.command)
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +300,8 @@ class Assess:
             self.answer.classifier, found, scene, truth=truth, settings=settings,
             progress=progress,
         )  # fmt: skip
-        return replace(self.answer, overlay=found.heatmap, found=found, card=card)
+        done = replace(self.answer, overlay=found.heatmap, found=found, card=card)
+        return replace(done, assessed_by=self.command)
 
     @property
     def command(self) -> tuple[str, ...]:

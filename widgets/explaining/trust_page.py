@@ -117,16 +117,13 @@ class TrustPage(Page):
         assert heatmap is not None
         card = None if answer is None else answer.card
         self.title_line.setText(f"<b>{escape(heatmap.title)}</b>")
-        self.verdict_line.setText(_verdict(heatmap, card))
-        self._fill_truth()
         measurable = answer is not None and answer.found is not None
+        self.verdict_line.setText(_verdict(heatmap, card, measurable))
+        self._fill_truth()
         busy = self._handle is not None and not self._handle.state.is_final
         self.assess_button.setEnabled(measurable and not busy)
         self.assess_button.setToolTip(
             "Measures the map against random ones, changed images and random networks"
-            if measurable
-            else "This map came from a file, a session, tiles or slices: explain once more to "
-            "assess it"
         )
         self.assess_button.setText("Assess" if card is None else "Assess again")
         self.save_button.setVisible(measurable)
@@ -144,8 +141,9 @@ class TrustPage(Page):
             return
         self.curves_line.setText(
             f"<b>What the network says while pixels go, hottest first</b>; grey: "
-            f"{len(of.random_gaps)} random maps as smooth. Taken away is "
-            f"{escape(of.substrates[0].title)}; shown from {escape(of.substrates[1].title)}."
+            f"{len(of.random_gaps)} random maps as smooth. In place of what is taken away: "
+            f"{escape(of.substrates[0].title)}; before it is shown: "
+            f"{escape(of.substrates[1].title)}."
         )
         self.deletion.show_curve(of.deletion, of.random_deletion)
         self.insertion.show_curve(of.insertion, of.random_insertion)
@@ -286,7 +284,7 @@ class TrustPage(Page):
         self.desk.workspace.submit(job, on_result=show)
 
 
-def _verdict(heatmap: Heatmap, card: TrustCard | None) -> str:
+def _verdict(heatmap: Heatmap, card: TrustCard | None, measurable: bool) -> str:
     """Return badge and reasons, as text with marks."""
     lines = [badge(heatmap.verdict if card is None else card.verdict)]
     if card is not None:
@@ -296,4 +294,9 @@ def _verdict(heatmap: Heatmap, card: TrustCard | None) -> str:
         lines += [escape(str(reason)) for reason in told.get("reasons", ())]
         if not told:
             lines.append("Nobody has measured yet whether this map shows what the network used.")
+            if not measurable:
+                lines.append(
+                    "It came from tiles, a file or an earlier session: explain the image, or "
+                    "one part of it, once more to assess it."
+                )
     return "<br>".join(lines)

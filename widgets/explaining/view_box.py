@@ -13,7 +13,11 @@ from widgets.explaining.desk import Desk
 from widgets.pages import narrow_box
 from widgets.theme import GRID
 
-_COLORS = {"": "as suits the map", "diverging": "blue – red, two-sided"}
+_COLORS = {
+    "": "as suits the map",
+    "diverging": "blue – white – red",
+    "cold_hot": "blue – clear – yellow",
+}
 
 
 class ViewBox(QWidget):
@@ -38,6 +42,8 @@ class ViewBox(QWidget):
         self.contour_line = QLabel()
         form.addRow(self.contour_line, self.contour_slider)
         column.addLayout(form)
+        self.positive_check = QCheckBox("Only what speaks for the class")
+        self.positive_check.setToolTip("What speaks against it, below nought, is left out")
         self.fade_check = QCheckBox("Clear where the map says nothing")
         self.grid_check = QCheckBox("Outline the network's own cells")
         self.grid_check.setToolTip("The map is no finer than these; the rest is smoothing")
@@ -46,17 +52,21 @@ class ViewBox(QWidget):
             "Maps of the same network, method and class on all open images get the same colours "
             "for the same values"
         )
-        for check in (self.fade_check, self.grid_check, self.shared_check):
+        for check in self._checks():
             check.setMinimumWidth(1)
             column.addWidget(check)
         self.color_box.currentIndexChanged.connect(self._on_color)
         self.contour_slider.valueChanged.connect(self._on_contour)
         self.grid_check.toggled.connect(self._on_grid)
         self.fade_check.toggled.connect(self._on_fade)
+        self.positive_check.toggled.connect(self._on_positive)
         self.shared_check.toggled.connect(self._on_shared)
         desk.changed.connect(self.refresh)
         desk.listed.connect(self._share_again)
         self.refresh()
+
+    def _checks(self) -> tuple[QCheckBox, ...]:
+        return self.positive_check, self.fade_check, self.grid_check, self.shared_check
 
     def refresh(self) -> None:
         """Show the view of the heatmap."""
@@ -65,13 +75,15 @@ class ViewBox(QWidget):
         if heatmap is None:
             return
         view = heatmap.view
-        widgets = (self.color_box, self.contour_slider, self.grid_check, self.fade_check)
+        widgets = (self.color_box, self.contour_slider, *self._checks()[:3])
         for widget in widgets:
             widget.blockSignals(True)
         self.color_box.setCurrentIndex(max(0, self.color_box.findData(view.colormap)))
         self.contour_slider.setValue(round(100 * (view.contour or 0)))
         self.grid_check.setChecked(view.grid)
         self.fade_check.setChecked(view.fade)
+        self.positive_check.setChecked(view.positive)
+        self.positive_check.setVisible(heatmap.centre is not None)
         self.grid_check.setEnabled(heatmap.grid is not None)
         for widget in widgets:
             widget.blockSignals(False)
@@ -93,6 +105,9 @@ class ViewBox(QWidget):
 
     def _on_fade(self, on: bool) -> None:
         self._change(fade=on)
+
+    def _on_positive(self, on: bool) -> None:
+        self._change(positive=on)
 
     def _change(self, **changes: object) -> None:
         if self._desk.field is not None:

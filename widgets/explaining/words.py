@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backends.errors import ClearbandError
 
@@ -23,8 +23,8 @@ def sentence(error: ClearbandError) -> str:
 
 
 def share(value: float) -> str:
-    """Return a probability in %."""
-    return f"{100 * value:.1f}\u00a0%" if value >= 0.001 else "< 0.1\u00a0%"
+    """Return a probability in %, in letters that mean nothing to a label with marks."""
+    return f"{100 * value:.1f}\u00a0%" if value >= 0.001 else "below 0.1\u00a0%"
 
 
 def likeliest(top: Sequence[tuple[int, str, float]], most: int = 3) -> str:
@@ -38,3 +38,15 @@ def badge(verdict: str) -> str:
     color = COLORS.get(verdict, GREY)
     word = verdict[:1].upper() + verdict[1:]
     return f'<span style="color:{color}"><b>{BADGES.get(verdict, "○")} {word}</b></span>'
+
+
+def trust_line(verdict: str, figures: Mapping[str, float]) -> str:
+    """Return badge and figures in one line, as text with marks: T never without its parts."""
+    parts = ", ".join(
+        f"{letter} {figures[name]:.2f}"
+        for letter, name in (("F", "faithfulness"), ("S", "stability"), ("R", "randomisation"))
+        if name in figures
+    )
+    if "trust" in figures and parts:
+        parts = f"T {figures['trust']:.2f} of {parts}"
+    return f"Trust: {badge(verdict)}" + (f" · {parts}" if parts else "")

@@ -1,0 +1,77 @@
+"""The explain dock in the real window: key, mouse, layer on the canvas, trust in the list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PyQt6.QtCore import Qt
+from PyQt6.QtTest import QTest
+
+from backends.io import open_scene as open_file
+from backends.overlays import Heatmap
+from tests.widgets.red_network import picture_file, weights_file
+
+
+def test_from_the_key_to_a_map_with_its_trust(
+    shown_window: Any, qtbot: Any, open_scene: Any, tmp_path: Path
+) -> None:
+    window = shown_window
+    window.show_workbench("pathology")
+    scene = open_scene(window, open_file(picture_file(tmp_path), {}))
+    native = window.viewer.window._qt_viewer.canvas.native
+    native.setFocus()
+    QTest.keyClick(native, Qt.Key.Key_E)
+    dock = window.docks["explain"].inner
+    assert window.dock_is_shown("explain")
+    qtbot.waitUntil(lambda: dock.ask.method_box.count() > 0, timeout=90_000)
+    dock.ask.choose_file(weights_file(tmp_path))
+    QTest.mouseClick(dock.ask.go_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.desk.field is not None, timeout=90_000)
+    heatmap = dock.desk.field
+    assert isinstance(heatmap, Heatmap)
+
+    # It lies on the image, pixel on pixel, and its list says what is known of its trust.
+    (layer,) = window.canvas.overlays.layers(heatmap.id)
+    picture = window.canvas.stage.layers(scene.id)[0]
+    assert layer in window.viewer.layers
+    np.testing.assert_allclose(layer.extent.world, picture.extent.world)
+    assert window.canvas.board.row(scene.id, heatmap.id).kind == "not assessed"
+    assert layer.colorbar.visible
+
+    # Contour and cells come as lines of their own, change in place and go.
+    view = dock.ask.view
+    QTest.mouseClick(
+        view.grid_check, Qt.MouseButton.LeftButton, pos=view.grid_check.rect().center()
+    )
+    view.contour_slider.setValue(50)
+    layers = window.canvas.overlays.layers(heatmap.id)
+    assert [one.name.split(": ")[-1] for one in layers[1:]] == ["cells", "contour"]
+    assert all(len(one.data) > 3 for one in layers[1:])
+    assert layers[0] is layer
+    assert layer.colorbar.visible
+    at_half = np.array(layers[2].data)
+    view.contour_slider.setValue(80)
+    assert window.canvas.overlays.layers(heatmap.id) == layers
+    assert np.abs(layers[2].data[:, 0] - 14).max() < np.abs(at_half[:, 0] - 14).max()
+    view.contour_slider.setValue(0)
+    assert len(layers[2].data) == 0
+    row = window.canvas.board
+    row.change(scene.id, heatmap.id, opacity=0.3)
+    assert {one.opacity for one in layers} == {0.3}
+
+    # The line that makes it again is there to copy.
+    QTest.mouseClick(dock.ask.result.copy_button, Qt.MouseButton.LeftButton)
+    words = dock.ask.result.command_line.text()
+    assert words.startswith(f"clearband explain {tmp_path / 'picture.png'}")
+    assert "--method grad_cam" in words
+
+    # A second map comes to the front; the first is hidden, not mixed in.
+    dock.ask.method_box.setCurrentIndex(dock.ask.method_box.findData("hires_cam"))
+    qtbot.waitUntil(dock.ask.go_button.isEnabled, timeout=90_000)
+    QTest.mouseClick(dock.ask.go_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(dock.desk.heatmaps) == 2, timeout=90_000)
+    second = window.canvas.overlays.layers(dock.desk.field.id)[0]
+    assert second is not layer
+    assert (layer.visible, second.visible) == (False, True)
