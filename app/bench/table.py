@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "cancel": ("from the cross to the end of a training", "app.bench.cancel"),
     "memory": ("growth over 200 times open and close, and 200 times predict", "app.bench.memory"),
     "scan": ("clusters read by the scan against the raster order", "app.bench.scan"),
+    "spectra": ("statistics, PCA, RX, SAM, unmixing against SPy", "app.bench.spectra"),
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "trust": ("a trust card against the forwards it needs", "app.bench.trust_card"),
     "explain": ("Grad-CAM against forward passes, captum and grad-cam", "app.bench.explain"),
@@ -47,6 +48,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
 # Need real data, or take long: only when named.
 ON_REQUEST = (
     "scan",
+    "spectra",
     "trust",
     "explain",
     "slide",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from backends.jobs import Progress
 
 Doubles = NDArray[np.float64]
-# From this ratio of deviations on, float32 sums of white coordinates lose the sixth digit.
-_FLOAT32_REACH = 100.0
 
 
 def rx_scores(values: Floats, background: Background) -> Floats:
@@ -32,18 +30,15 @@ def rx_scores(values: Floats, background: Background) -> Floats:
 class _Rx:
     def __init__(self, background: Background) -> None:
         white, self.left_out = background.whitening()
-        lengths = np.linalg.norm(white, axis=0)
         self.kept = white.shape[1]
-        exact = lengths.max() / lengths.min() > _FLOAT32_REACH
-        self._type = np.dtype(np.float64 if exact else np.float32)
-        self._white: NDArray[Any] = white.astype(self._type)
+        # In float64: sums of white coordinates cancel, and float32 would lose the fifth digit.
+        self._white = white
         self._mean = background.mean
 
     def __call__(self, values: Floats) -> Floats:
         out = np.empty(len(values), np.float32)
         for low in range(0, len(values), 8192):
-            part = values[low : low + 8192].astype(np.float64) - self._mean
-            white: NDArray[Any] = part.astype(self._type) @ self._white
+            white = (values[low : low + 8192].astype(np.float64) - self._mean) @ self._white
             out[low : low + 8192] = np.einsum("ij,ij->i", white, white)
         return out
 

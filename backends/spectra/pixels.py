@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,12 +94,30 @@ def strips(
         progress.start(scene.shape[0], "rows", note)
     every = tuple(bands) == tuple(range(scene.shape[2]))
     for window, block in scene.blocks(
-        None if every else bands, budget_bytes=BUDGET, progress=progress
+        None if every else bands, budget_bytes=BUDGET, physical=False, progress=progress
     ):
-        values = np.ascontiguousarray(block, np.float32).reshape(-1, len(bands))
-        yield Strip(window, *marked(values))
+        yield Strip(window, *_physical(scene, block.reshape(-1, len(bands))))
         if progress is not None:
             progress.advance(window.height)
+
+
+def _physical(scene: Scene, raw: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
+    """Do what `Scene.to_physical` does, without boolean cubes where nothing is missing."""
+    info = scene.info
+    hole: NDArray[np.bool_] | None = None
+    if info.nodata is not None or raw.dtype.kind == "c":
+        missing = scene.is_nodata(raw)
+        hole = None if missing is None else np.asarray(missing.any(axis=1))
+    values = np.ascontiguousarray(raw, np.float32)
+    if info.gain != 1.0:
+        values = values * np.float32(info.gain)
+    if info.offset != 0.0:
+        values = values + np.float32(info.offset)
+    values, valid = marked(values)
+    if hole is not None and hole.any():
+        values[hole] = 0
+        valid &= ~hole
+    return values, valid
 
 
 def marked(values: Floats) -> tuple[Floats, NDArray[np.bool_]]:

@@ -44,15 +44,19 @@ class Measure:
 
 def spectral_angle(values: Floats, references: Floats) -> Measured:
     """Return the angle between spectra in radians (Kruse et al. 1993), 0 = same shape."""
-    pixels, refs = _unit(values), _unit(references)
-    cosine = pixels @ refs.T
+    refs = _unit(references)
+    length = np.sqrt(np.einsum("ij,ij->i", values, values))
+    length[length == 0] = np.nan
+    cosine = values @ refs.T
+    cosine /= length[:, None]
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
     rows, cols = np.nonzero(cosine > _NEARLY_ONE)
-    for low in range(0, rows.size, 1 << 16):
-        r, c = rows[low : low + (1 << 16)], cols[low : low + (1 << 16)]
-        one, other = pixels[r].astype(np.float64), refs[c].astype(np.float64)
-        apart = np.linalg.norm(one - other, axis=1)
-        angle[r, c] = 2.0 * np.arcsin(np.minimum(apart / 2.0, 1.0))
+    for low in range(0, rows.size, 1 << 14):
+        r, c = rows[low : low + (1 << 14)], cols[low : low + (1 << 14)]
+        apart = _unit(values[r])
+        apart -= refs[c]
+        chord = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        angle[r, c] = 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))
     return np.asarray(angle, np.float32)
 
 
