@@ -28,8 +28,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "scan": ("clusters read by the scan against the raster order", "app.bench.scan"),
     "spectra": ("statistics, PCA, RX, SAM, unmixing against SPy", "app.bench.spectra"),
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
-    "trust": ("a trust card against the forwards it needs", "app.bench.trust_card"),
-    "explain": ("Grad-CAM against forward passes, captum and grad-cam", "app.bench.explain"),
+    "explain": (
+        "Grad-CAM against captum and grad-cam, a trust card against the forwards it needs",
+        "app.bench.explain",
+    ),
     "slide": ("a heatmap that streams over a 100,000 × 80,000 slide", "app.bench.slide"),
     "finetune": ("classifiers taught on lung CT slices (CLEARBAND_DATA)", "app.bench.finetune"),
     "accuracy": ("the models on real scenes (needs CLEARBAND_DATA)", "app.bench.accuracy"),
@@ -49,7 +51,6 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
 ON_REQUEST = (
     "scan",
     "spectra",
-    "trust",
     "explain",
     "slide",
     "hsi",

@@ -1,9 +1,10 @@
-"""``bench trust``: what a trust card costs, against the bare forwards it needs.
+"""What a trust card costs, against the bare forwards it needs; a part of ``bench explain``.
 
 ResNet-50 with random weights at 224 × 224 pixels, one thread on the processor (on a GPU where
 one is there). Bare means: as many images in as many batches through the network, nothing
-else. Contenders alternate; ratios carry over to other machines, seconds do not. Seconds of
-the processor are given beside those of the clock: others may want it at the same time.
+else. The deletion curve is held against quantus (PixelFlipping, the same settings) where that
+can be imported. Contenders alternate; ratios carry over to other machines, seconds do not.
+Seconds of the processor are given beside those of the clock: others may want it, too.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from app.bench.table import in_process
 SIDE, STEPS, MAPS, COARSE, BATCH = 224, 32, 20, 8, 8
 
 
-def run(rounds: int, size_gb: float) -> dict[str, Any]:
-    """Measure the curves and the whole card; about ten minutes with three rounds."""
+def measure(rounds: int) -> dict[str, Any]:
+    """Measure the curves, quantus beside them, and the whole card; a few minutes."""
     return {
         "network": "ResNet-50, random weights",
         "side": SIDE,
         "threads": 1,
-        "deletion_insertion": in_process(deletion_insertion, min(rounds, 3)),
+        "deletion_insertion": in_process(deletion_insertion, min(rounds, 5)),
+        "deletion_beside_quantus": in_process(beside_quantus),
         "card": in_process(card, min(rounds, 2)),
     }
 
@@ -64,6 +66,55 @@ def deletion_insertion(rounds: int) -> dict[str, Any]:
         "ratio_processor": round(found["curves"][1] / found["bare"][1], 4),
         "peak_growth_mb": round(peak.growth() / 2**20, 1),
         "device": str(device),
+    }
+
+
+def beside_quantus() -> dict[str, Any] | None:
+    """Hold the deletion curve against quantus on the same settings; None without quantus."""
+    import warnings
+
+    import torch
+
+    from backends.explain.curves import deletion_curve
+    from backends.explain.perturbation import ZERO
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import quantus
+    except ImportError:
+        return None
+    network, image, values, device = _set_up()
+    # At the image's own size and without ties: theirs keeps no order among equals.
+    values = np.kron(values, np.ones((SIDE // len(values),) * 2))
+    values += (
+        1e-6
+        * np.ptp(values)
+        * np.random.default_rng(0).permutation(values.size).reshape(values.shape)
+    )
+    flipping = quantus.PixelFlipping(
+        # It takes the bands of a pixel one by one: every third of its steps is one of ours.
+        features_in_step=SIDE * SIDE // STEPS, perturb_baseline="black", abs=False,
+        normalise=False, disable_warnings=True, return_aggregate=False,
+    )  # fmt: skip
+    score = _scorer(network)
+    started = time.process_time()
+    with torch.no_grad():
+        theirs = flipping(
+            network, image[None].cpu().numpy(), np.array([0]), values[None, None],
+            channel_first=True, softmax=True, device=str(device),
+        )[0]  # fmt: skip
+    middle = time.process_time()
+    ours = deletion_curve(image, values, score, ZERO, steps=STEPS, batch=BATCH).score[1:]
+    theirs = theirs[2::3]
+    return {
+        "points": len(ours),
+        "largest_difference": float(np.abs(ours - np.asarray(theirs, np.float64)).max()),
+        "range_of_the_curve": float(np.ptp(ours)),
+        "processor_s": {
+            "quantus": round(middle - started, 2),
+            "deletion_curve": round(time.process_time() - middle, 2),
+        },
     }
 
 
