@@ -1,8 +1,10 @@
 """Explanations from a transformer's own attention: rollout, and attention times gradient.
 
-The matrices are caught where they are made: in blocks that can fuse attention (timm) it is
-done step by step for the time of the pass, and torch's own multi-head attention is computed
-again from its weights. Both are as they were afterwards.
+The matrices are caught where they are made: in blocks that can fuse attention (timm,
+transformers) it is done step by step for the time of the pass, and torch's own multi-head
+attention is computed again from its weights. All are as they were afterwards. Which tokens the
+answer is read from (class token, distillation token, the patches' mean) is read off the
+gradient at the last matrix: registers come before the patches, too, and nobody reads them.
 """
 
 from __future__ import annotations
@@ -24,16 +26,16 @@ def attention_rollout(ask: Ask, batch: Tensor) -> Tensor:
 
     Heads are averaged. It knows no class.
     """
+    read = _rows_read(ask, batch)
     with torch.no_grad():
         matrices, _ = attention_of(ask.classifier, batch)
-    _check(ask, matrices)
     size = matrices[0].shape[-1]
     eye = torch.eye(size, device=batch.device, dtype=batch.dtype)
     flow = eye.expand(len(batch), size, size)
     for matrix in matrices:
         mixed = matrix.mean(1) + eye
         flow = (mixed / mixed.sum(-1, keepdim=True)) @ flow
-    return _patches(ask, flow)
+    return _patches(ask, flow, read)
 
 
 def attention_gradient(ask: Ask, batch: Tensor) -> Tensor:
@@ -49,7 +51,9 @@ def attention_gradient(ask: Ask, batch: Tensor) -> Tensor:
     for matrix, gradient in zip(matrices, gradients, strict=True):
         if gradient is not None:
             flow = flow + (matrix * gradient).clamp(min=0).mean(1).detach() @ flow
-    return _patches(ask, flow)
+    # What a patch says of itself before any attention is no attention.
+    flow = flow - torch.eye(size, device=batch.device, dtype=batch.dtype)
+    return _patches(ask, flow, _weights_of_rows(gradients[-1], ask.place.leading, size))
 
 
 def attention_of(classifier: ImageClassifier, batch: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -57,7 +61,9 @@ def attention_of(classifier: ImageClassifier, batch: Tensor) -> tuple[list[Tenso
     found: list[Tensor] = []
 
     def keep(matrix: Any) -> None:
-        if isinstance(matrix, Tensor) and matrix.ndim == 4 and matrix.shape[-1] == matrix.shape[-2]:
+        square = isinstance(matrix, Tensor) and matrix.ndim == 4
+        square = square and matrix.shape[-1] == matrix.shape[-2]
+        if square and not any(matrix is known for known in found):  # parts may hand it on
             found.append(matrix)
 
     with classifier.running() as network, _unfused(network, keep):
@@ -68,8 +74,12 @@ def attention_of(classifier: ImageClassifier, batch: Tensor) -> tuple[list[Tenso
 @contextmanager
 def _unfused(network: nn.Module, keep: Callable[[Any], None]) -> Iterator[None]:
     """Make attention matrices pass by; everything is put back."""
-    before: list[tuple[nn.Module, bool]] = []
+    before: list[tuple[Any, str, Any]] = []
     handles = []
+
+    def put(where: Any, name: str, value: Any) -> None:
+        before.append((where, name, getattr(where, name)))
+        setattr(where, name, value)
 
     def passing(part: nn.Module, given: Any, output: Any) -> None:
         keep(output)
@@ -79,13 +89,21 @@ def _unfused(network: nn.Module, keep: Callable[[Any], None]) -> Iterator[None]:
         keep(matrix)
         return mixed, output[1]
 
+    def beside(part: nn.Module, given: Any, output: Any) -> None:
+        if isinstance(output, tuple) and len(output) > 1:
+            keep(output[1])
+
     try:
         for part in network.modules():
+            config = getattr(part, "config", None)  # of the transformers library
+            if hasattr(config, "_attn_implementation"):
+                if config._attn_implementation != "eager":
+                    put(config, "_attn_implementation", "eager")
+                handles.append(part.register_forward_hook(beside))
             fused = getattr(part, "fused_attn", None)
             drop = getattr(part, "attn_drop", None)
             if isinstance(fused, bool) and isinstance(drop, nn.Module):
-                before.append((part, fused))
-                part.fused_attn = False
+                put(part, "fused_attn", False)
                 handles.append(drop.register_forward_hook(passing))
             elif isinstance(part, nn.MultiheadAttention):
                 handles.append(part.register_forward_hook(again, with_kwargs=True))
@@ -93,8 +111,8 @@ def _unfused(network: nn.Module, keep: Callable[[Any], None]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-        for part, fused in before:
-            part.fused_attn = fused
+        for where, name, value in reversed(before):
+            setattr(where, name, value)
 
 
 def _multi_head(
@@ -142,8 +160,42 @@ def _check(ask: Ask, matrices: list[Tensor]) -> None:
         )
 
 
-def _patches(ask: Ask, flow: Tensor) -> Tensor:
-    """Return what the answer takes from each patch: the first token's row, or all rows' mean."""
+def _rows_read(ask: Ask, batch: Tensor) -> Tensor:
+    """Return how much of each token the answer is read from; found once an input size."""
+    known, key = ask.classifier.found_layers, ("rows read", *batch.shape[1:], ask.classifier.device)
+    if key not in known:
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = batch[:1].detach().clone().requires_grad_()
+            matrices, logits = attention_of(ask.classifier, leaf)
+            _check(ask, matrices)
+            # All classes at once, each with another weight: it is the network's way to read.
+            total = (logits[0].flatten() * torch.linspace(1, 2, logits[0].numel()).to(logits)).sum()
+            (gradient,) = torch.autograd.grad(total, matrices[-1:], allow_unused=True)
+        known[key] = _weights_of_rows(gradient, ask.place.leading, matrices[-1].shape[-1])
+    rows: Tensor = known[key]
+    return rows
+
+
+def _weights_of_rows(gradient: Tensor | None, leading: int, count: int) -> Tensor:
+    """Return weights of tokens, shape (tokens,), that add up to one.
+
+    Leading tokens that are read share one half with patches that are read, else all. Where
+    no gradient comes (a head of noughts) it is the first token, or the patches' mean.
+    """
+    read = torch.zeros(count, dtype=torch.bool)
+    if gradient is not None:
+        read = (gradient.abs().amax((0, 1, 3)) > 0).cpu()
+    if not read.any():
+        read[slice(0, 1) if leading else slice(None)] = True
+    weights = torch.zeros(count)
+    groups = [part for part in (slice(0, leading), slice(leading, None)) if read[part].any()]
+    for part in groups:
+        weights[part] = read[part] / read[part].sum() / len(groups)
+    return weights
+
+
+def _patches(ask: Ask, flow: Tensor, read: Tensor) -> Tensor:
+    """Return what the answer takes from each patch, through the tokens it is read from."""
     layer = ask.place
-    row = flow[:, 0] if layer.leading else flow.mean(1)
+    row = read.to(flow) @ flow
     return row[:, layer.leading :].reshape(len(flow), *layer.grid)

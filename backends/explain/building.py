@@ -130,11 +130,12 @@ def spec_of(plan: Blueprint, network: nn.Module) -> InputSpec:
         import timm
 
         facts = timm.data.resolve_data_config({}, model=network)
-        cfg = getattr(network, "pretrained_cfg", {})
-        patch = getattr(getattr(network, "patch_embed", None), "patch_size", (1, 1))[0]
-        dynamic = bool(getattr(getattr(network, "patch_embed", None), "dynamic_img_pad", False))
-        free = not getattr(getattr(network, "patch_embed", None), "strict_img_size", False)
-        fixed = bool(cfg.get("fixed_input_size", False)) and not free and not dynamic
+        embeddings = (p for p in network.modules() if hasattr(p, "strict_img_size"))
+        embedding = next(embeddings, getattr(network, "patch_embed", None))
+        patch = getattr(embedding, "patch_size", 1)
+        patch = patch if isinstance(patch, int) else patch[0]
+        strict = bool(getattr(embedding, "strict_img_size", False))
+        fixed = strict and not getattr(embedding, "dynamic_img_pad", False)
         return InputSpec(
             size=(int(facts["input_size"][1]), int(facts["input_size"][2])),
             mean=tuple(map(float, facts["mean"])),

@@ -183,11 +183,11 @@ def _last_that_matters(
         usable = [x for x in usable if x.kind != TOKENS or x.channels == tokens[-1].channels]
     for start in dict.fromkeys((max(0, len(usable) - _LOOK_BACK), 0)):
         some = usable[start:]
-        tensors, reach = _reach(classifier, batch, some)
+        passed, reach = _reach(classifier, batch, some)
         for place in range(len(some) - 1, -1, -1):
             if not reach[place]:
                 continue
-            layer = _outermost(some, tensors, place)
+            layer = _outermost(some, passed, _before_projections(some, passed, place))
             later = any(x.kind == TOKENS for x in some[place + 1 :])
             if layer.kind == TOKENS and later:
                 why = "the last layer whose patches still reach the answer, before attention"
@@ -202,20 +202,31 @@ def _last_that_matters(
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Passed:
+    """What went through a part: its input, its output, and what its output's gradient is at."""
+
+    given: Tensor | None
+    made: Tensor
+    leaf: Tensor
+
+
 def _reach(
     classifier: ImageClassifier, batch: Tensor, some: Sequence[Layer]
-) -> tuple[list[Tensor | None], list[bool]]:
+) -> tuple[list[_Passed | None], list[bool]]:
     """Tell of each layer whether its cells change the answer at all."""
-    caught: dict[str, Tensor] = {}
+    caught: dict[str, _Passed] = {}
 
     def hook(name: str) -> Any:
         def take(part: nn.Module, given: Any, output: Any) -> Any:
-            value = _tensor_of(output)
-            if not value.requires_grad:
+            made = leaf = _tensor_of(output)
+            if not made.requires_grad:
                 torch.set_grad_enabled(True)
-                leaf = value.detach().requires_grad_()
-                output, value = _with_tensor(output, leaf.clone()), leaf
-            caught[name] = value
+                leaf = made.detach().requires_grad_()
+                made = leaf.clone()
+                output = _with_tensor(output, made)
+            first = given[0] if given and isinstance(given[0], Tensor) else None
+            caught[name] = _Passed(first, made, leaf)
             return output
 
         return take
@@ -236,13 +247,14 @@ def _reach(
             if isinstance(part, nn.Linear):
                 stack.callback(part.register_forward_pre_hook(before_answer).remove)
         logits = classifier.read(network(noise.to(batch.dtype)))
-    tensors = [caught.get(x.name) for x in some]
+    passed = [caught.get(x.name) for x in some]
+    tensors = [None if p is None else p.leaf for p in passed]
     # A head that begins with noughts passes no gradient; what it reads tells as much.
     for answer in (logits, *read):
         reach = _gradients_reach(answer, some, tensors)
         if any(reach):
             break
-    return tensors, reach
+    return passed, reach
 
 
 def _gradients_reach(
@@ -262,17 +274,34 @@ def _gradients_reach(
     return reach
 
 
-def _outermost(some: Sequence[Layer], tensors: Sequence[Tensor | None], place: int) -> Layer:
+def _before_projections(some: Sequence[Layer], passed: Sequence[_Passed | None], place: int) -> int:
+    """Step back from one of several projections of the same tokens to what made those.
+
+    Queries, keys and values of as many channels as the tokens look like layers of their own.
+    """
+    this = passed[place]
+    if some[place].kind != TOKENS or this is None or this.given is None:
+        return place
+    inside = some[place].name.rpartition(".")[0]
+    alike = sum(
+        p is not None and p.given is this.given and layer.name.rpartition(".")[0] == inside
+        for layer, p in zip(some, passed, strict=True)
+    )
+    made = [n for n in range(place) if (p := passed[n]) is not None and p.made is this.given]
+    return made[-1] if alike > 1 and made else place
+
+
+def _outermost(some: Sequence[Layer], passed: Sequence[_Passed | None], place: int) -> Layer:
     """Of parts that hand on the same tensor choose the one a person would name."""
-    this = tensors[place]
+    this = passed[place]
     if this is None:
         return some[place]
     same = [
         layer
-        for layer, tensor in zip(some, tensors, strict=True)
-        if tensor is not None
-        and tensor.shape == this.shape
-        and (tensor is this or tensor.data_ptr() == this.data_ptr())
+        for layer, other in zip(some, passed, strict=True)
+        if other is not None
+        and other.leaf.shape == this.leaf.shape
+        and (other.leaf is this.leaf or other.leaf.data_ptr() == this.leaf.data_ptr())
     ]
     return min(same, key=lambda layer: (layer.name.count("."), len(layer.name)))
 
@@ -303,8 +332,8 @@ def _record(classifier: ImageClassifier, batch: Tensor) -> tuple[Layer, ...]:
     # though its channels may count as many as some grid of patches.
     once = {name: shape for name, shape in once.items() if shape[:1] == (len(batch),)}
     leading = _known_leading(classifier.network)
-    lengths = {shape[1] for shape in once.values() if len(shape) == 3}
-    found = [_layer(name, shape, size, leading, lengths) for name, shape in once.items()]
+    tokens = {shape[1:] for shape in once.values() if len(shape) == 3}
+    found = [_layer(name, shape, size, leading, tokens) for name, shape in once.items()]
     return tuple(layer for layer in found if layer is not None)
 
 
@@ -313,19 +342,21 @@ def _layer(
     shape: tuple[int, ...],
     size: tuple[int, int],
     leading: int | None,
-    lengths: set[int],
+    tokens: set[tuple[int, ...]],
 ) -> Layer | None:
     """Read a tensor's shape as a picture, or return None."""
     if len(shape) == 4:
         _, a, b, c = shape
-        if b in lengths and (c == b or not _is_grid((b, c), size)):
-            return None  # attention between tokens, or heads of tokens
+        if (b, a * c) in tokens:
+            return None  # tokens, each in heads
+        if any(b == count for count, _ in tokens) and (c == b or not _is_grid((b, c), size)):
+            return None  # attention between tokens
         if _is_grid((b, c), size):
             return Layer(name, MAP, (b, c), a)
         if _is_grid((a, b), size):
             return Layer(name, MAP_LAST, (a, b), c)
         return None
-    if len(shape) != 3:
+    if len(shape) != 3 or shape[2] == 1:  # means over tokens have one value each
         return None
     tries = range(MOST_LEADING + 1) if leading is None else (leading, 0)
     for skip in tries:

@@ -23,7 +23,9 @@ def cached(plan: Blueprint) -> Path | None:
         import huggingface_hub
 
         repository = _repository(plan.name)
-        found = repository and huggingface_hub.try_to_load_from_cache(repository, _FILE)
+        if not repository:
+            return None
+        found = huggingface_hub.try_to_load_from_cache(repository, _FILE)
         return Path(found) if isinstance(found, str) else None
     if plan.library == "torchvision" and own is not None:
         import torch

@@ -179,7 +179,7 @@ def _from_file(
             title = next((e.title for e in entries() if e.blueprint == plan), plan.title)
     network, has = building.with_weights(plan, tensors, path, title)
     spec = replace(building.spec_of(plan, network), bands=has)
-    count = _class_count(network, tensors)
+    count = _class_count(network, title)
     notes: list[str] = []
     if known is not None:
         spec = replace(spec, mean=tuple(known.mean), std=tuple(known.std))
@@ -231,7 +231,7 @@ def _without_weights(
     if bands is not None and bands != 3:
         building.first_convolution(network, bands)
         spec = _spec_for(spec, bands)
-    count = _class_count(network, network.state_dict())
+    count = _class_count(network, title)
     card = Card(_id_of(plan), f"{title}, untrained", f"random weights, built by {plan.library}")
     known = "imagenet" if count == 1000 else ""
     return ImageClassifier(
@@ -303,15 +303,25 @@ def _names(
     return tuple(names)
 
 
-def _class_count(network: Any, tensors: Mapping[str, Tensor]) -> int:
-    """Return the number of classes: rows of the last weights that are a layer's."""
+def _class_count(network: Any, title: str) -> int:
+    """Return the number of classes: rows of the last weights that are a layer's.
+
+    Raises
+    ------
+    BadInput
+        It has none: it was made to hand out features.
+    """
     from torch import nn
 
-    head = [p for p in network.modules() if isinstance(p, (nn.Linear, nn.Conv2d))]
     told = getattr(network, "num_classes", None)
+    if told == 0:
+        raise BadInput(
+            f"{title} tells no classes apart; it hands out features only.",
+            way_out="Choose a classifier, or teach it classes of yours first.",
+        )
     if isinstance(told, int) and told > 0:
         return told
-    last = head[-1]
+    last = [p for p in network.modules() if isinstance(p, (nn.Linear, nn.Conv2d))][-1]
     return int(last.out_features if isinstance(last, nn.Linear) else last.out_channels)
 
 

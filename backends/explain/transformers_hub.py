@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Any
 
 from backends.errors import MissingCapability
@@ -52,6 +53,8 @@ def open_transformers(name: str, *, fetch: bool = False, device: str = "cpu") ->
     )
     names = tuple(network.config.id2label[i] for i in range(network.config.num_labels))
     notes = ("The library hands out no checksum of its weights.",)
-    source = f"transformers, {name}"
-    card = Card(name, name, source, trained_on=f"as published: {name}", notes=notes)
+    folder = Path(name).expanduser()
+    title = folder.name if folder.is_dir() else name
+    source = f"transformers, {title}"
+    card = Card(title, title, source, trained_on=f"as published: {title}", notes=notes)
     return ImageClassifier(network, names, spec, card, device=device)

@@ -64,14 +64,14 @@ def iou(values: np.ndarray, truth: np.ndarray) -> float:
     return float((hot & truth).sum() / (hot | truth).sum())
 
 
-def tiny_vit(registers: int = 0, *, steps: int = 100) -> ImageClassifier:
+def tiny_vit(registers: int = 0, *, steps: int = 100, **how: object) -> ImageClassifier:
     """Train a small transformer to tell whether a square is red or blue, wherever it is."""
     import timm
 
     torch.manual_seed(0)
     network = timm.models.vision_transformer.VisionTransformer(
         img_size=32, patch_size=4, embed_dim=32, depth=2, num_heads=2, num_classes=3,
-        reg_tokens=registers, dynamic_img_size=True,
+        reg_tokens=registers, dynamic_img_size=True, **how,
     )  # fmt: skip
     optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
     dice = torch.Generator().manual_seed(1)

@@ -13,6 +13,7 @@ from torch import nn
 from backends.errors import BadInput, Cancelled, WrongUse
 from backends.explain.asking import Explanation
 from backends.explain.classifier import Card, ImageClassifier, InputSpec, Target
+from backends.explain.curves import faithfulness
 from backends.explain.explainers import METHODS, explain, map_function, method
 from backends.jobs import Progress
 from tests.backends.explain.planted import (
@@ -45,10 +46,16 @@ def hooks(network: nn.Module) -> int:
 @pytest.mark.parametrize("channel", [0, 2])
 def test_every_explainer_finds_the_planted_square(how: str, channel: int) -> None:
     classifier = planted()
-    found = explained(classifier, how, classifier.prepare(picture(channel)))
+    prepared = classifier.prepare(picture(channel))
+    found = explained(classifier, how, prepared)
     assert found.target.index == 1 + channel // 2
     assert iou(found.on_image(), mask()) > 0.5
     assert found.states == ()
+    score = classifier.score(found.target, probability=True)
+    how_far = faithfulness(
+        prepared.tensor[0], found.values, score, steps=8, random_steps=4, batch=32
+    )
+    assert how_far.faithfulness >= 0.95
 
 
 @pytest.mark.parametrize("how", FOR_TOKENS)
