@@ -95,7 +95,7 @@ def _unfused(network: nn.Module, keep: Callable[[Any], None]) -> Iterator[None]:
 
     try:
         for part in network.modules():
-            config = getattr(part, "config", None)  # of the transformers library
+            config: Any = getattr(part, "config", None)  # of the transformers library
             if hasattr(config, "_attn_implementation"):
                 if config._attn_implementation != "eager":
                     put(config, "_attn_implementation", "eager")

@@ -332,7 +332,7 @@ def _record(classifier: ImageClassifier, batch: Tensor) -> tuple[Layer, ...]:
     # though its channels may count as many as some grid of patches.
     once = {name: shape for name, shape in once.items() if shape[:1] == (len(batch),)}
     leading = _known_leading(classifier.network)
-    tokens = {shape[1:] for shape in once.values() if len(shape) == 3}
+    tokens = {(shape[1], shape[2]) for shape in once.values() if len(shape) == 3}
     found = [_layer(name, shape, size, leading, tokens) for name, shape in once.items()]
     return tuple(layer for layer in found if layer is not None)
 
@@ -342,7 +342,7 @@ def _layer(
     shape: tuple[int, ...],
     size: tuple[int, int],
     leading: int | None,
-    tokens: set[tuple[int, ...]],
+    tokens: set[tuple[int, int]],
 ) -> Layer | None:
     """Read a tensor's shape as a picture, or return None."""
     if len(shape) == 4:
