@@ -79,7 +79,7 @@ class ResultPanel(QWidget):
         self.figures.setVisible(bool(metrics))
         random = bool(metrics) and result.was_trained and needs_it(str(values["protocol"]))
         # It takes what the first training took.
-        self.apart_button.setText(f"Measure on separate blocks too (about {in_words(seconds)})")
+        self.apart_button.setText(f"Separate blocks too (about {in_words(seconds)})")
         self.apart_button.setVisible(random)
         if metrics:
             self.figures.setColumnHidden(2, not random)

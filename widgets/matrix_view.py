@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QFontMetricsF, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PyQt6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetricsF,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from backends.colormaps import colorize
@@ -16,6 +26,8 @@ from backends.matrix_maps import GridPicture
 from widgets.theme import text_color
 
 _GAP = 2.0
+# Of the font: names over narrow columns may become so small, then they are cut.
+_SMALLEST_NAME = 0.75
 _OUTLINE = QColor("#FF2A2A")
 
 
@@ -78,18 +90,35 @@ class _Cells(QWidget):
             return True
         return super().event(event)
 
+    def column_names(self) -> list[str]:
+        """Return the names above the columns, as short as they must be; their ends stay."""
+        metrics, room = QFontMetricsF(self._column_font()), self._size() + _GAP
+        middle = Qt.TextElideMode.ElideMiddle
+        return [metrics.elidedText(name, middle, room) for name in self.names]
+
+    def _column_font(self) -> QFont:
+        """Return a font in which the names fit over narrow columns, if a readable one does."""
+        font = QFont(self.font())
+        widest = max((QFontMetricsF(font).horizontalAdvance(n) for n in self.names), default=0.0)
+        room, pixels = self._size() + _GAP, QFontInfo(font).pixelSize()
+        if widest > room:
+            font.setPixelSize(max(1, int(pixels * max(_SMALLEST_NAME, (room - 1) / widest))))
+        return font
+
     def _draw_names(self, painter: QPainter) -> None:
         painter.setPen(text_color(self))
         size = self._size()
-        metrics = QFontMetricsF(painter.font())
-        for i, name in enumerate(self.names):
+        plain, texts = painter.font(), self.column_names()
+        painter.setFont(self._column_font())
+        for i, text in enumerate(texts):
             cell = self.cell(0, i)
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, size + _GAP)
             painter.drawText(
-                QRectF(cell.x(), 0, size, self._top() - 4),
+                QRectF(cell.x() - _GAP / 2, 0, size + _GAP, self._top() - 4),
                 Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom,
                 text,
             )
+        painter.setFont(plain)
+        for i, name in enumerate(self.names):
             cell = self.cell(i, 0)
             painter.drawText(
                 QRectF(0, cell.y(), self._left() - 8, size),

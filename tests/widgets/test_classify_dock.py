@@ -111,6 +111,8 @@ def test_training_gives_map_figures_and_curve(
     if model == "es_mhc":
         qtbot.waitUntil(lambda: "Step 30 of 30" in dock.curve.line.text(), timeout=2000)
     qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
+    # Nothing below the form is wider than the form: the dock would cut it off.
+    assert dock.result.minimumSizeHint().width() <= dock.form.minimumSizeHint().width()
 
 
 def test_a_fixed_split_asks_for_labels_that_test(

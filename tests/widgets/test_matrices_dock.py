@@ -24,6 +24,7 @@ from backends.overlays import (
 from backends.scene import ArraySource, Scene, SceneInfo
 from backends.workspace import Workspace
 from widgets.matrices_dock import MatricesDock
+from widgets.matrix_view import MatrixTable
 
 NAMES = ("FULL", "VIS", "NIR")
 
@@ -112,6 +113,19 @@ def test_scales_colour_what_they_say() -> None:
     np.testing.assert_allclose(deviation.shown[0], -deviation.shown[1])
     stretched = grid_picture(one)
     assert np.ptp(stretched.tiles[0, 0].astype(int)) > np.ptp(fixed.tiles[0, 0].astype(int))
+
+
+def test_names_over_narrow_columns_can_be_told_apart(qtbot: Any) -> None:
+    table = MatrixTable()
+    qtbot.addWidget(table)
+    names = ("FULL", "VIS", "NIR", "SWIR1", "SWIR2")
+    table.show_matrix(names, np.eye(5), (0.0, 1.0), "viridis", (np.ones(5), np.ones(5)))
+    for width in (600, 280, 240):
+        table.resize(width, table.heightForWidth(width))
+        found = table.column_names()
+        assert len(set(found)) == 5
+        if width >= 280:
+            assert tuple(found) == names
 
 
 def test_closing_the_scene_empties_the_dock(opened: Any) -> None:

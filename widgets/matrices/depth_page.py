@@ -38,8 +38,9 @@ class DepthPage(Page):
             ("#888888", "┄ row-sum gain"),
         )
         self.key_line.setText(
-            " &nbsp; ".join(
-                f"<span style='color:{color}'>{words[0]}</span>{words[1:].replace(' ', '&nbsp;')}"
+            "&nbsp; ".join(
+                f"<span style='color:{color}'>{words[0]}</span>"
+                + words[1:].replace(" ", "&nbsp;").replace("-", "\u2011")
                 for color, words in keys
             )
         )

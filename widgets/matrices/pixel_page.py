@@ -73,10 +73,15 @@ class PixelPage(Page):
         sums = np.concatenate([matrix.sum(axis=0), matrix.sum(axis=1)])
         self.sums_line.setText(
             f"Values {matrix.min():.4f} to {matrix.max():.4f}. "
-            f"Rows and columns (Σ) add up to {sums.min():.3f} to {sums.max():.3f}."
+            f"Rows and columns (Σ) add up to {_span(sums)}."
         )
         self.arrows.show_matrix(field.group_names, off)
         self.arrow_line.setText(
             "Arrows: flow from source to target against the static matrix, red more, blue less; "
             f"the widest is {np.abs(off - np.diag(np.diag(off))).max():.4f}."
         )
+
+
+def _span(values: NDArray[Any]) -> str:
+    low, high = f"{values.min():.3f}", f"{values.max():.3f}"
+    return low if low == high else f"{low} to {high}"

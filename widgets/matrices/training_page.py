@@ -57,9 +57,9 @@ class TrainingPage(Page):
                         symbolSize=4, symbolBrush=key_color(k), symbolPen=None,
                     )  # fmt: skip
             self.key_line.setText(
-                " &nbsp; ".join(
+                "&nbsp; ".join(
                     f"<span style='color:{key_color(k)}'>●</span>&nbsp;"
-                    + site_title(*site).replace(" ", "&nbsp;")
+                    + site_title(*site).replace(" ", "&nbsp;").replace("-", "\u2011")
                     for k, site in enumerate(curve.sites)
                 )
             )
