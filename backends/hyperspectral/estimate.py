@@ -37,8 +37,8 @@ _FIRST: Mapping[str, float] = {
     "ssftt.map": 1e-3,
     "mamba_hsi.train": 50.0,
     "mamba_hsi.map": 4e-5,
-    "spectral_former.train": 250.0,
-    "spectral_former.map": 4e-3,
+    "spectral_former.train": 30.0,
+    "spectral_former.map": 1e-3,
 }
 # What a second training may take without being asked for.
 QUICK_S = 30.0
