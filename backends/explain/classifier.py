@@ -342,7 +342,7 @@ class ImageClassifier:
             at = prepared.geometry.grid_cell(pixel, shape)
             mask = np.zeros(shape, bool)
             mask[at] = True
-            where = f" at row {pixel[0]}, column {pixel[1]}"
+            where = f" at row {pixel[0]} and column {pixel[1]}"
         elif region is not None:
             if region.shape != prepared.geometry.image_shape:
                 raise BadInput(

@@ -57,7 +57,7 @@ def open(path: Path, options: Mapping[str, Any]) -> Scene:
     if not 1 <= volume <= volumes:
         raise BadInput(f"{path.name} has volumes 1 to {volumes}.", subject=path)
     source = NiftiPixels(path, image, volume - 1)
-    notes = ["Shown from below the head: front of the body up, its left side at the left."]
+    notes = ["Seen from above the head: front of the body up, its left side at the left."]
     if volumes > 1:
         notes.append(f"Volume {volume} of {volumes}; open with volume=n for another.")
     zooms = source.zooms

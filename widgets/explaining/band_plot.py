@@ -54,11 +54,15 @@ class BandPlot(SmallPlot):
         known = len(wavelength_nm) == len(self.curve)
         x = np.asarray(wavelength_nm, float) if known else np.arange(1, len(self.curve) + 1)
         order = np.argsort(x)
-        self.plot_item.plot(
-            x[order], np.asarray(self.curve)[order], pen=pg.mkPen(key_color(5), width=2)
-        )
+        x, shares = x[order], np.asarray(self.curve)[order]
+        shares = 100 * shares / max(float(shares.sum()), 1e-30)
+        # Bands that were left out stay a gap, as in the spectrum.
+        steps = np.diff(x)
+        joined = np.append(steps <= 3 * np.median(steps), False)
+        pen = pg.mkPen(key_color(5), width=1)
+        self.plot_item.plot(x, shares, pen=pen, connect=joined)
         self.plot_item.getAxis("left").setTicks(None)
-        self.plot_item.setLabel("left", "Mattered")
+        self.plot_item.setLabel("left", "Share, %")
         self.plot_item.setLabel("bottom", "Wavelength, nm" if known else "Band")
         self.plot_item.enableAutoRange()
         self.setFixedHeight(150)
