@@ -17,6 +17,7 @@ from app.actions import Actions
 from app.bridge import Bridge
 from app.canvas import Canvas
 from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geometry
+from app.fire_workbench import LineCanvas
 from app.looking import Looking
 from app.menus import add_all, add_recent
 from app.napari_panels import NapariPanels
@@ -35,6 +36,7 @@ from backends.errors import ClearbandError, NeedsChoice
 from backends.jobs import Job, JobHandle, JobState, Runner, ThreadRunner
 from backends.scene import Scene
 from backends.workspace import Workspace
+from widgets.perimeter.board import LineBoard
 from widgets.toast import Toast, Toaster
 from widgets.welcome import SampleCard, Welcome
 
@@ -90,8 +92,13 @@ class ClearbandWindow(QObject):
         self.spectra = SpectralCaching(self.workspace, self.settings, self.tell, self)
         self.canvas.click_pins = self._click_pins
         self.sight = CanvasSight(self.canvas)
+        self.lines = LineBoard()
+        self.line_canvas = LineCanvas(
+            self.workspace, self.canvas.stage, self.canvas.board, self.lines
+        )
         boards = {
             "sight": self.sight,
+            "lines": self.lines,
             "board": self.canvas.board,
             "pictures": self.canvas.pictures,
             "visible": self.canvas.visible_window,
@@ -322,7 +329,9 @@ class ClearbandWindow(QObject):
 
     def _click_pins(self) -> bool:
         """A click pins while spectra are on the desk and no dock in front asks for a pixel."""
-        asking = ("explain", "matrices", "clusters", "fire")
+        if self.lines.tool:
+            return False
+        asking = ("explain", "matrices", "clusters", "fire", "perimeter")
         inner = (self.docks.get(dock_id) for dock_id in asking)
         front = any(dock is not None and not dock.visibleRegion().isEmpty() for dock in inner)
         return self.dock_is_shown("spectrum") and not front

@@ -133,6 +133,8 @@ class Tools:
         palette = self._window.viewer.window._qt_window._command_palette
         if palette.isVisible():
             palette.hide()
+        elif self._window.lines.tool:
+            self._window.lines.hold("")
         elif not self._window.canvas.drawing.put_down() and self._window.status.jobs.underMouse():
             self._window.status.jobs.cancel()
 

@@ -45,7 +45,8 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("layers", "Layers", "widgets.layers_dock:LayersDock", "left", ("board",)),
     DockSpec("provenance", "Origin", "widgets.provenance_dock:ProvenanceDock", "left"),
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
-    DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk"),
+    DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk", ("lines",)),
+    DockSpec("perimeter", "Perimeter", "widgets.perimeter_dock:PerimeterDock", "desk", ("lines",)),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
     DockSpec(
         "spectral_tools",
@@ -119,7 +120,7 @@ WORKBENCHES: tuple[Workbench, ...] = (
         "Fire",
         "Thermal scenes and fire perimeters",
         "Ctrl+3",
-        ("layers", "spectrum", "fire", "composer", "regions"),
+        ("layers", "spectrum", "fire", "perimeter", "composer", "regions"),
     ),
 )
 

@@ -13,6 +13,7 @@ from widgets.fire.detect_page import DetectPage
 from widgets.fire.feed_page import FeedPage
 from widgets.fire.pixel_page import PixelPage
 from widgets.pages import PageTabs, scrolled_column
+from widgets.perimeter.board import LineBoard
 from widgets.theme import GRID, EmptyState, wrapped
 
 _TIPS = {
@@ -28,10 +29,15 @@ class FireDock(QWidget):
     ID = "fire"
     TITLE = "Fire"
 
-    def __init__(self, workspace: Workspace, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        parent: QWidget | None = None,
+        lines: LineBoard | None = None,
+    ) -> None:
         super().__init__(parent)
         self._workspace = workspace
-        self.desk = FireDesk(workspace, self)
+        self.desk = FireDesk(workspace, self, None if lines is None else lines.take)
         column = scrolled_column(self)
         self.empty = EmptyState("Open a scene with heat or shortwave infrared bands to find fire.")
         column.addWidget(self.empty)

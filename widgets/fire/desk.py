@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -44,8 +44,14 @@ class FireDesk(QObject):
     loaded = pyqtSignal()  # other networks
     answered = pyqtSignal()  # another answer, or none
 
-    def __init__(self, workspace: Workspace, parent: QObject) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        parent: QObject,
+        tell: Callable[[FireAnswer], None] | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._tell = tell
         self.workspace = workspace
         self.question = FireQuestion()
         self.networks: FireNetworks | None = None
@@ -139,6 +145,8 @@ class FireDesk(QObject):
         if scene.id not in self.workspace.scenes:
             return
         self._answers[scene.id] = answer
+        if self._tell is not None:
+            self._tell(answer)
         self.lay(answer.found.overlays)
         if self.scene is scene:
             self.answered.emit()

@@ -1,0 +1,284 @@
+"""Yesterday's line beside today's, the checks, the signature, the delivery."""
+
+from __future__ import annotations
+
+import importlib
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backends.errors import ClearbandError
+from backends.jobs import Job, JobHandle, Progress
+from backends.perimeters.checks import Check
+from backends.perimeters.comparison import Comparison
+from backends.perimeters.review import ReviewState
+from widgets.perimeter.desk import PerimeterDesk
+from widgets.perimeter.line_page import OUTLINES
+from widgets.running_row import RunningRow
+from widgets.tables import fixed_cell, plain_table
+from widgets.theme import GRID, wrapped
+
+
+class CheckPage(QWidget):
+    """Compare, clear or waive, sign, hand over."""
+
+    def __init__(self, desk: PerimeterDesk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._checks: list[Check] = []
+        self._build()
+        desk.changed.connect(self.refresh)
+        desk.figured.connect(self.refresh)
+        self.refresh()
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        self.previous_button = QPushButton("Compare with yesterday's line…")
+        column.addWidget(self.previous_button)
+        self.compare_line = wrapped()
+        column.addWidget(self.compare_line)
+        self.table = plain_table(("Check", "State"))
+        self.table.setSelectionMode(self.table.SelectionMode.SingleSelection)
+        self.table.setSelectionBehavior(self.table.SelectionBehavior.SelectRows)
+        column.addWidget(self.table)
+        self.check_line = wrapped()
+        column.addWidget(self.check_line)
+        row = QHBoxLayout()
+        self.reason_edit = QLineEdit()
+        self.reason_edit.setPlaceholderText("Why it is right all the same")
+        self.waive_button = QPushButton("Waive")
+        row.addWidget(self.reason_edit, 1)
+        row.addWidget(self.waive_button)
+        column.addLayout(row)
+        row = QHBoxLayout()
+        self.review_button, self.verify_button = QPushButton("To review"), QPushButton("Verify")
+        self.verify_button.setDefault(True)
+        row.addWidget(self.review_button)
+        row.addWidget(self.verify_button)
+        column.addLayout(row)
+        self.trail_line = wrapped()
+        column.addWidget(self.trail_line)
+        self.deliver_button = QPushButton("Deliver…")
+        column.addWidget(self.deliver_button)
+        self.running = RunningRow()
+        column.addWidget(self.running)
+        self.delivered_line = wrapped()
+        column.addWidget(self.delivered_line)
+        for button, action in (
+            (self.previous_button, self._ask_previous),
+            (self.waive_button, self.waive),
+            (self.review_button, self.review),
+            (self.verify_button, self.verify),
+            (self.deliver_button, self._ask_deliver),
+        ):
+            button.clicked.connect(partial(_press, action))
+        self.table.itemSelectionChanged.connect(self._on_chosen)
+
+    # -- do ------------------------------------------------------------------------------
+
+    def _ask_previous(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Yesterday's line", "", OUTLINES)
+        if name:
+            self.compare_with(Path(name))
+
+    def compare_with(self, path: Path) -> JobHandle[Any] | None:
+        """Lay yesterday's line beside today's."""
+        document, scene = self._desk.document, self._desk.scene
+        if document is None or scene is None:
+            return None
+
+        def run(progress: Progress) -> Any:
+            from backends.perimeters.importing import read_perimeters
+
+            return read_perimeters(path)
+
+        def take(imported: Any) -> None:
+            from backends.perimeters.opening import lay_beside
+
+            try:
+                lay_beside(document, imported)
+            except ClearbandError as error:
+                self._desk.said.emit(str(error))
+                return
+            held = self._desk.held
+            if held is not None:
+                held.journal.save()
+            document.changed.emit()
+
+        job = Job(f"Read {path.name}", run, scene_id=scene.id, topic="perimeter previous")
+        return self._desk.workspace.submit(job, on_result=take)
+
+    def waive(self) -> None:
+        """Let the chosen check pass, with the reason that is written there."""
+        check, reason = self.chosen(), self.reason_edit.text()
+        if check is None:
+            self._desk.said.emit("Choose an open check first.")
+        elif self._desk.do(lambda d: d.waive(check, self._desk.who, reason)):
+            self.reason_edit.clear()
+
+    def review(self) -> None:
+        """Take the line into review, or back from verified with a reason."""
+        self._desk.do(lambda d: d.to_review(self._desk.who, self.reason_edit.text()))
+
+    def verify(self) -> None:
+        """Sign the line."""
+        desk = self._desk
+        figures = desk.figures
+        if figures is None or desk.scene is None:
+            return
+        scene_id = desk.scene.id
+        if desk.document is not None and desk.document.state is ReviewState.DRAFT:
+            desk.do(lambda d: d.to_review(desk.who))
+        if desk.do(lambda d: d.verify(desk.who, figures.checks)) and desk.held is not None:
+            # What is signed cannot be taken back by Ctrl+Z.
+            desk.workspace.commands.drop(lambda c: c.where == (scene_id, None, None))
+            desk.held.journal.save()
+
+    def _ask_deliver(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder for the products")
+        if name:
+            self.deliver(Path(name))
+
+    def deliver(self, folder: Path) -> JobHandle[Any] | None:
+        """Write all products of the line into a folder."""
+        document, scene = self._desk.document, self._desk.scene
+        make = deliver_function()
+        if document is None or scene is None or make is None:
+            return None
+
+        def run(progress: Progress) -> Any:
+            return make(document, folder, progress=progress)
+
+        def show(made: Any) -> None:
+            mark = f" marked {made.mark}" if made.mark else ""
+            self.delivered_line.setText(f"{len(made.files)} files{mark} in {made.folder.name}.")
+            names = "\n".join(file.path.name for file in made.files)
+            self.delivered_line.setToolTip(names)
+
+        job: Job[Any] = Job(
+            f"Deliver the line of {scene.title}", run, scene_id=scene.id, topic="deliver"
+        )
+        handle = self._desk.workspace.submit(job, on_result=show)
+        self.running.follow(handle)
+        return handle
+
+    # -- show ----------------------------------------------------------------------------
+
+    def chosen(self) -> Check | None:
+        """Return the check that is selected, if it is open."""
+        rows = {index.row() for index in self.table.selectedIndexes()}
+        found = [self._checks[r] for r in rows if r < len(self._checks)]
+        return next((c for c in found if not c.passed), None)
+
+    def _on_chosen(self) -> None:
+        rows = [index.row() for index in self.table.selectedIndexes()]
+        if not rows or rows[0] >= len(self._checks):
+            return
+        check, held = self._checks[rows[0]], self._desk.held
+        self.check_line.setText(check.text)
+        scene = self._desk.scene
+        if check.where is not None and held is not None and scene is not None:
+            middle = check.where.representative_point()
+            row, col = held.plane.to_pixels(np.array([[middle.x, middle.y]]))[0]
+            self._desk.lines.look_asked.emit(scene.id, float(row), float(col))
+
+    def refresh(self) -> None:
+        """Show the state again."""
+        desk = self._desk
+        document, figures = desk.document, desk.figures
+        for part in (
+            self.previous_button, self.waive_button, self.review_button, self.verify_button,
+            self.deliver_button,
+        ):  # fmt: skip
+            part.setEnabled(document is not None)
+        if deliver_function() is None:
+            self.deliver_button.setEnabled(False)
+            self.deliver_button.setToolTip("Products cannot be written by this version.")
+        self._checks = [] if figures is None or document is None else figures.checks
+        self._fill(document)
+        beside = None if figures is None else figures.comparison
+        self.compare_line.setText(compare_words(beside, document))
+        self.compare_line.setVisible(document is not None)
+        if document is None:
+            self.trail_line.setText("")
+            return
+        left = sum(not c.passed and not document.is_waived(c) for c in self._checks)
+        if not self.table.selectedIndexes():
+            words = f"{left} checks are open: clear them, or waive each with a reason."
+            self.check_line.setText(words if left else "All checks are cleared or waived.")
+        signed = document.state.is_signed
+        self.review_button.setText("Reopen" if signed else "To review")
+        self.review_button.setEnabled(document.state is not ReviewState.IN_REVIEW)
+        self.verify_button.setEnabled(not signed)
+        last = document.trail.entries[-3:]
+        self.trail_line.setText("<br>".join(f"{e.utc} {e.who}: {_label(e)}" for e in last))
+        self.trail_line.setToolTip(f"{len(document.trail.entries)} lines in the audit trail")
+
+    def _fill(self, document: Any) -> None:
+        chosen = {index.row() for index in self.table.selectedIndexes()}
+        self.table.blockSignals(True)
+        self.table.setRowCount(len(self._checks))
+        for n, check in enumerate(self._checks):
+            waived = document is not None and document.is_waived(check)
+            state = "ok" if check.passed else "waived" if waived else "OPEN"
+            for c, text in enumerate((check.title, state)):
+                cell: QTableWidgetItem = fixed_cell(text)
+                cell.setFlags(cell.flags() | cell.flags().ItemIsSelectable)
+                cell.setToolTip(check.text)
+                self.table.setItem(n, c, cell)
+        self.table.resizeRowsToContents()
+        header = self.table.horizontalHeader()
+        high = header.sizeHint().height() if header is not None else 24
+        rows = range(self.table.rowCount())
+        self.table.setFixedHeight(high + sum(self.table.rowHeight(r) for r in rows) + 4)
+        self.table.setVisible(bool(self._checks))
+        for row in chosen:
+            if row < len(self._checks):
+                self.table.selectRow(row)
+        self.table.blockSignals(False)
+
+
+def deliver_function() -> Any:
+    """Return the function that writes all products, where this version has it."""
+    try:
+        return importlib.import_module("backends.perimeters.deliverables.deliver").deliver
+    except ImportError:
+        return None
+
+
+def compare_words(found: Comparison | None, document: Any) -> str:
+    """Return growth, reduction and shift in words."""
+    if found is None:
+        return "No line of yesterday lies beside it."
+    shift = found.shift
+    moved = "not shifted"
+    if shift.is_shifted:
+        moved = f"<b>shifted by {shift.length_m:.0f} m</b> ({shift.dx_m:+.0f} east, "
+        moved += f"{shift.dy_m:+.0f} north)"
+    name = getattr(document, "previous_label", "") or "yesterday's line"
+    return (
+        f"Beside {name}: {found.previous_ac:,.1f} → {found.new_ac:,.1f} ac, "
+        f"+{found.growth_ac:,.1f} ac grown (yellow hatch), −{found.reduction_ac:,.1f} ac lost; "
+        f"{moved}."
+    )
+
+
+def _label(entry: Any) -> str:
+    return str(entry.action)
+
+
+def _press(action: Any, *_: object) -> None:
+    action()

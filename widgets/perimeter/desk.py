@@ -1,0 +1,363 @@
+"""What the pages of the perimeter dock share: the document, its journal, its figures."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from psygnal import EmitLoopError
+from PyQt6.QtCore import QObject, pyqtSignal
+
+from backends.commands import Command
+from backends.errors import BadInput, ClearbandError, WrongUse
+from backends.fire.question import FireAnswer
+from backends.jobs import Job, JobHandle, Progress
+from backends.perimeters.acreage import Acreage, acreage
+from backends.perimeters.checks import Check, run_checks
+from backends.perimeters.comparison import Comparison, compare
+from backends.perimeters.document import PerimeterDocument
+from backends.perimeters.heat import Feature, HeatClass
+from backends.perimeters.journal import Journal, load
+from backends.perimeters.picture import Ink, inks_of
+from backends.perimeters.scenes import (
+    Plane,
+    draft_on_scene,
+    kept_lines,
+    placed,
+    working_file,
+)
+from backends.perimeters.settings import PerimeterSettings
+from backends.scene import Scene, Window
+from backends.workspace import Workspace
+from widgets.background import listen
+from widgets.perimeter.board import LineBoard
+
+_STRIP = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Figures:
+    """What is computed of a document after each change."""
+
+    inks: list[Ink]
+    area: Acreage | None
+    comparison: Comparison | None
+    checks: list[Check]
+
+
+@dataclass(eq=False)
+class Held:
+    """A document on a scene."""
+
+    document: PerimeterDocument
+    journal: Journal
+    plane: Plane
+    recovered: int = 0
+
+
+class PerimeterDesk(QObject):
+    """The state the pages speak of."""
+
+    changed = pyqtSignal()  # another document, or something in it
+    figured = pyqtSignal()  # its figures are there
+    said = pyqtSignal(str)  # a sentence for the user
+
+    def __init__(self, workspace: Workspace, lines: LineBoard, parent: QObject) -> None:
+        super().__init__(parent)
+        self.workspace, self.lines = workspace, lines
+        self.who = _account()
+        self.figures: Figures | None = None
+        self.kept: list[Path] = []
+        self._held: dict[str, Held] = {}
+        listen(self, workspace.active_scene_changed, self._on_scene)
+        listen(self, workspace.scene_removed, self._on_removed)
+
+    # -- what there is -------------------------------------------------------------------
+
+    @property
+    def scene(self) -> Scene | None:
+        """The scene the pages speak of."""
+        return self.workspace.active_scene
+
+    @property
+    def held(self) -> Held | None:
+        """The document of the scene, with its file."""
+        scene = self.scene
+        return None if scene is None else self._held.get(scene.id)
+
+    @property
+    def document(self) -> PerimeterDocument | None:
+        """The document of the scene."""
+        held = self.held
+        return None if held is None else held.document
+
+    @property
+    def answer(self) -> FireAnswer | None:
+        """What was found in the scene."""
+        scene = self.scene
+        return None if scene is None else self.lines.answers.get(scene.id)
+
+    def _on_scene(self, scene: Scene | None) -> None:
+        self.figures, self.kept = None, []
+        self.lines.hold("")
+        self.changed.emit()
+        if scene is not None:
+            self._refresh()
+            self.look_for_kept()
+
+    def _on_removed(self, scene_id: str) -> None:
+        held = self._held.pop(scene_id, None)
+        if held is not None:
+            held.document.changed.disconnect()
+            held.journal.close()
+
+    def close(self) -> None:
+        """Save what is held and take the journals away."""
+        for scene_id in list(self._held):
+            self._on_removed(scene_id)
+
+    def look_for_kept(self) -> None:
+        """Find lines of this image that were being worked on."""
+        scene = self.scene
+        if scene is None:
+            return
+
+        def run(progress: Progress) -> list[Path]:
+            return kept_lines(scene)
+
+        def take(found: list[Path]) -> None:
+            if self.scene is scene and self.held is None:
+                self.kept = found
+                self.changed.emit()
+
+        job = Job("Look for kept lines", run, scene_id=scene.id, topic="perimeter kept", quiet=True)
+        self.workspace.submit(job, on_result=take)
+
+    # -- a document begins ---------------------------------------------------------------
+
+    def draft(self, image_utc: str, attributes: dict[str, Any]) -> JobHandle[Any] | None:
+        """Draw a draft around what was found in the scene."""
+        scene, answer, who = self.scene, self.answer, self.who
+        if scene is None or answer is None:
+            return None
+        found = answer.found
+        level = found.tuning.threshold if found.probability is not None else 0.5
+        settings = PerimeterSettings(seed=level, grow=min(0.3, level), high=max(0.7, level))
+
+        def run(progress: Progress) -> Any:
+            probability = found.probability
+            if probability is None:
+                probability = found.mask.astype(np.float32)
+            kelvin = _kelvin(answer, progress)
+            made, _ = draft_on_scene(
+                scene, probability, kelvin=kelvin, settings=settings,
+                made_by=found.overlays[-1].provenance, image_utc=image_utc,
+                attributes=attributes, who=who, progress=progress,
+            )  # fmt: skip
+            path = working_file(scene)
+            return made, Journal(made, path), 0
+
+        return self._open_in(scene, f"Draw a line around the fire of {scene.title}", run)
+
+    def open(self, path: Path) -> JobHandle[Any] | None:
+        """Open a line that was kept; what its journal has since is done again."""
+        scene = self.scene
+        if scene is None:
+            return None
+
+        def run(progress: Progress) -> Any:
+            placed(scene)
+            document, recovered = load(path)
+            return document, Journal(document, path), recovered
+
+        return self._open_in(scene, f"Open {path.name}", run)
+
+    def import_outline(self, path: Path, image_utc: str) -> JobHandle[Any] | None:
+        """Begin with an outline of another program."""
+        scene, who = self.scene, self.who
+        if scene is None:
+            return None
+
+        def run(progress: Progress) -> Any:
+            from backends.perimeters.importing import read_perimeters
+            from backends.perimeters.opening import draft_from
+
+            placed(scene)
+            image = Path(scene.info.path) if scene.info.path else None
+            document = draft_from(read_perimeters(path), image=image, image_utc=image_utc, who=who)
+            return document, Journal(document, working_file(scene)), 0
+
+        return self._open_in(scene, f"Open the outline {path.name}", run)
+
+    def _open_in(self, scene: Scene, title: str, run: Callable[[Progress], Any]) -> JobHandle[Any]:
+        def take(made: Any) -> None:
+            document, journal, recovered = made
+            before = self._held.pop(scene.id, None)
+            if before is not None:
+                before.document.changed.disconnect()
+                before.journal.close()
+            plane = Plane(placed(scene), document.crs)
+            self._held[scene.id] = Held(document, journal, plane, recovered)
+            document.changed.connect(self._on_changed)
+            if recovered:
+                self.said.emit(f"{recovered} changes that were not saved were recovered.")
+            self._on_changed()
+
+        return self.workspace.submit(Job(title, run, scene_id=scene.id, topic="perimeter"), take)
+
+    # -- changes -------------------------------------------------------------------------
+
+    def _on_changed(self) -> None:
+        self.changed.emit()
+        self._refresh()
+
+    def do(self, action: Callable[[PerimeterDocument], Any]) -> bool:
+        """Change the document; what cannot be done is said. One step of the window's undo."""
+        held, scene = self.held, self.scene
+        if held is None or scene is None:
+            return False
+        history = held.document.history
+        before = history.undo_label, len(history._done)
+        try:
+            action(held.document)
+        except (ClearbandError, EmitLoopError) as error:
+            # psygnal wraps what the journal could not write.
+            inner = error.__cause__ if isinstance(error, EmitLoopError) else error
+            if not isinstance(inner, ClearbandError):
+                raise
+            self.said.emit(str(inner))
+            self._on_changed()
+            return False
+        if (history.undo_label, len(history._done)) != before and history.undo_label:
+            document = held.document
+            self.workspace.commands.record(
+                Command(
+                    history.undo_label,
+                    lambda: self._step(document, "redo"),
+                    lambda: self._step(document, "undo"),
+                    (scene.id, None, None),
+                )
+            )
+        return True
+
+    def _step(self, document: PerimeterDocument, way: str) -> None:
+        """Undo or redo from the window's own stack."""
+        try:
+            getattr(document.history, way)()
+        except ClearbandError as error:
+            self.said.emit(str(error))
+
+    def edit(self, label: str, make: Callable[[Any], Any], feature: Feature | None = None) -> None:
+        """Give the chosen object another geometry, worked out in the background.
+
+        Parameters
+        ----------
+        make : callable
+            Takes the geometry, returns the new one, or several: the first stays, the others
+            become objects of their own.
+        """
+        held, scene = self.held, self.scene
+        if held is None or scene is None:
+            return
+        chosen = feature or self.perimeter_feature()
+        if chosen is None:
+            self.said.emit("There is no perimeter to edit.")
+            return
+        before = chosen.geometry
+
+        def run(progress: Progress) -> Any:
+            try:
+                return make(before)
+            except ClearbandError as error:
+                return error
+
+        def take(made: Any) -> None:
+            if isinstance(made, ClearbandError):
+                self.said.emit(str(made))
+                return
+            self.do(lambda document: _put(document, chosen, before, made, label, self.who))
+
+        self.workspace.submit(
+            Job(label, run, scene_id=scene.id, topic="perimeter edit"), on_result=take
+        )
+
+    def perimeter_feature(self) -> Feature | None:
+        """Return the largest heat perimeter."""
+        document = self.document
+        if document is None:
+            return None
+        found = [f for f in document.features if f.heat is HeatClass.PERIMETER]
+        return max(found, key=lambda f: f.geometry.area, default=None)
+
+    # -- figures -------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        """Work out picture, area, comparison and checks anew."""
+        held, scene = self.held, self.scene
+        if scene is None:
+            return
+        if held is None:
+            self.lines.ink(scene.id, [])
+            return
+        document, plane = held.document, held.plane
+
+        def run(progress: Progress) -> Figures:
+            line = document.perimeter
+            area = None if line.is_empty else acreage(line, document.crs, document.crs)
+            beside = None
+            if document.previous is not None and not line.is_empty:
+                beside = compare(line, document.previous, document.crs, document.pixel_m)
+            inks = inks_of(document, plane, None if beside is None else beside.growth)
+            return Figures(inks, area, beside, run_checks(document, comparison=beside))
+
+        def take(figures: Figures) -> None:
+            if self.document is document:
+                self.figures = figures
+                self.lines.ink(scene.id, figures.inks)
+                self.figured.emit()
+
+        job = Job("Measure the line", run, scene_id=scene.id, topic="perimeter figures", quiet=True)
+        self.workspace.submit(job, on_result=take)
+
+
+def _put(
+    document: PerimeterDocument, feature: Feature, before: Any, made: Any, label: str, who: str
+) -> None:
+    """Put a new geometry into a document, if nobody changed the old one meanwhile."""
+    if document.feature(feature.id).geometry is not before:
+        raise WrongUse("The line was changed meanwhile.", way_out="Do it again.")
+    pieces = list(made) if isinstance(made, list) else [made]
+    if not pieces or pieces[0].is_empty:
+        raise BadInput("Nothing would be left of the line.")
+    with document.history.bundle(label):
+        document.replace(feature.id, pieces[0], label, who)
+        for piece in pieces[1:]:
+            document.add(Feature(feature.heat, piece, feature.rule), who)
+
+
+def _kelvin(answer: FireAnswer, progress: Progress) -> Any:
+    """Return the temperature near 4 µm of a whole scene, or None."""
+    image = answer.image
+    if "mwir" not in image.bands.roles:
+        return None
+    rows, cols, _ = image.scene.shape
+    out = np.full((rows, cols), np.nan, np.float32)
+    for row in range(0, rows, _STRIP):
+        progress.check()
+        window = Window(row, 0, min(_STRIP, rows - row), cols)
+        t4 = image.fields(window).t4
+        if t4 is None:
+            return None
+        out[window.slices] = t4
+    return out
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
