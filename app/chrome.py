@@ -24,7 +24,8 @@ from app.workbenches import WORKBENCHES
 DEFAULT_SIZE = (1600, 1000)
 # The few tokens of our own on top of napari's sheet: thin separators leave room for the canvas.
 TOKENS = """
-/* Five tabs in a narrow dock: their words matter more than the air around them. */
+/* Many tabs in a narrow dock: whole words that scroll, and little air around them. */
+QMainWindow > QTabBar { qproperty-elideMode: ElideNone; qproperty-usesScrollButtons: true; }
 QMainWindow > QTabBar::tab { padding: 4px 3px; margin-right: 1px; }
 QMainWindow::separator { width: 3px; height: 3px; padding: 0px; image: none; }
 QToolButton#workbench { border: none; border-radius: 3px; padding: 2px 8px; }

@@ -22,6 +22,7 @@ from backends.scene import Scene, Window
 # Cells of the map of a region; more are made coarser.
 MOST_CELLS = 16 << 20
 _PARTIAL_S = 0.5
+_PADDED = 0.1  # part of a tile at each edge; less than half the usual overlap
 
 
 def explain_region(
@@ -240,9 +241,13 @@ class _Mosaic:
 
 
 def _fall(at: NDArray[Any], length: int) -> NDArray[Any]:
-    """Return weights that fall from the middle of a tile to a little at its edges."""
-    from_edge = np.minimum(at + 0.5, length - at - 0.5)
-    return np.maximum(from_edge / (length / 2), 0.02)
+    """Return weights that fall from the middle of a tile to next to nothing near its edges.
+
+    Where a network pads its input with zeros the outer ring of a map shows the padding, not the
+    picture; a neighbour that sees the place from inside then speaks alone.
+    """
+    from_edge = np.minimum(at + 0.5, length - at - 0.5) / length
+    return np.clip((from_edge - _PADDED) / (0.5 - _PADDED), 1e-4, 1)
 
 
 def _starts(length: int, side: int, overlap: float) -> list[int]:
