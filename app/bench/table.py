@@ -43,6 +43,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "fire rules and networks on real patches (CLEARBAND_DATA) and simulated lines",
         "app.bench.fire_accuracy",
     ),
+    "perimeter": (
+        "10,000 × 10,000 pixels to a draft perimeter, and dragging a vertex of 15,000",
+        "app.bench.perimeter",
+    ),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
 }
 
@@ -59,6 +63,7 @@ ON_REQUEST = (
     "mhc",
     "fire",
     "fire-accuracy",
+    "perimeter",
 )
 
 
