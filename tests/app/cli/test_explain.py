@@ -172,6 +172,26 @@ def test_networks_without_a_picture_or_weights_are_said(
     assert "is for networks that work on patches" in capsys.readouterr().err
 
 
+def test_a_network_without_a_picture_inside_is_one_sentence(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from torch import nn
+
+    from backends.explain import shelf
+    from backends.explain.classifier import Card, ImageClassifier, InputSpec
+
+    spec = InputSpec((8, 8), 3, (0.5,) * 3, (0.5,) * 3, fixed=True)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    made = ImageClassifier(flat, ("a", "b"), spec, Card("flat", "Flat network", trained_on="x"))
+    monkeypatch.setattr(shelf, "load", lambda *given, **named: made)
+    start = ["explain", str(photo), "--model", "flat", "--out", str(tmp_path / "o")]
+    assert run(start) == 3
+    said = capsys.readouterr().err
+    assert "Flat network has no layer that is still a picture" in said
+    assert "Traceback" not in said
+    assert run([*start, "--method", "saliency"]) == 0
+
+
 def test_it_lists_networks_and_methods(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["explain", "--list"]) == 0
     said = capsys.readouterr().out

@@ -79,6 +79,13 @@ def test_wrong_use_is_a_sentence(
     assert run(["finetune", str(tmp_path / "none"), *out]) == 3
     assert run(["finetune", str(slices), *out, "--weights", "no.safetensors"]) == 3
     assert "do not exist" in capsys.readouterr().err
+    for path in (slices / "normal").iterdir():
+        path.unlink()
+    (slices / "normal").rmdir()
+    assert run(["finetune", str(slices), *out]) == 3
+    said = capsys.readouterr().err
+    assert "one class only, benign" in said
+    assert "Traceback" not in said
     assert not (tmp_path / "x").exists()
 
 
