@@ -74,6 +74,11 @@ def detect_command(
     night: Annotated[bool | None, typer.Option("--night/--day", help="Wins over it.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     option: Annotated[list[str] | None, typer.Option("--option", help="Of the reader.")] = None,
+    perimeter: Annotated[
+        bool, typer.Option("--perimeter", help="Also draw a draft line and write its products.")
+    ] = False,
+    incident: Annotated[str, typer.Option("--incident", help="Name, for the line.")] = "",
+    when: Annotated[str, typer.Option("--time", help="Of the image, UTC, for the line.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find active fire with rules of the trade and, where given, the networks."""
@@ -101,10 +106,31 @@ def detect_command(
         with open_scene(scene_path, settings) as scene:
             found = question.ask(scene, out=str(folder), progress=progress).found
             written = write_result(found, scene, folder, progress=progress)
+            if perimeter:
+                written += _draft(scene, found, folder, incident, when, progress)
         return {**found.summary, "written": [str(path) for path in written]}
 
     values = run_job(Job(f"Find fire in {scene_path.name}", run), quiet=as_json)
     emit(values, as_json=as_json, text=_text(values))
+
+
+def _draft(
+    scene: Any, found: Any, folder: Path, incident: str, when: str, progress: Progress
+) -> list[Path]:
+    """Draw a draft around what was found, keep it, and write its products beside it."""
+    from backends.perimeters.deliverables.deliver import deliver
+    from backends.perimeters.journal import SUFFIX, save
+    from backends.perimeters.scenes import draft_on_scene
+
+    probability = found.mask if found.probability is None else found.probability
+    document, _ = draft_on_scene(
+        scene, probability, image_utc=when, progress=progress,
+        attributes={"IncidentName": incident} if incident else None,
+    )  # fmt: skip
+    made = deliver(document, folder / "perimeter", progress=progress)
+    kept = folder / "perimeter" / f"draft{SUFFIX}"
+    save(document, kept)
+    return [*(f.path for f in made.files), kept]
 
 
 def _say_pixel(

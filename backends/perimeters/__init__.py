@@ -6,7 +6,7 @@ window. Times are UTC.
 What a window or a command calls:
 
 - `making.make_proposal` turns a probability into a `Proposal`; `opening.draft_around` and
-  `opening.draft_of` do it for a raster file and an array and return a document with it,
+  `scenes.draft_on_scene` do it for a raster file and an open scene and return a document with it,
   `opening.draft_from` takes an outline that `importing.read_perimeters` read.
 - `document.PerimeterDocument` keeps objects (`heat.Feature` of a `heat.HeatClass`), attributes
   (`schema`), review state (`review`), undo (``document.history``) and the audit trail (`audit`).

@@ -112,3 +112,16 @@ def test_wrong_use_is_one_sentence(
 def test_a_scene_without_heat(clearband_data: Path, tmp_path: Path) -> None:
     picture = clearband_data / "wildfire" / "rgb" / "fire_image_01.png"
     assert invoke(["fire", str(picture), "--out", str(tmp_path / "x")]) == 3
+
+
+def test_a_draft_line_and_its_products(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene, _ = write_line(tmp_path, "one", 1)
+    out = tmp_path / "found"
+    words = ["fire", str(scene), "--out", str(out), "--rules", "A", "--perimeter"]
+    words += ["--incident", "Goat Peak", "--time", "2026-08-29T04:12Z", "--json"]
+    assert invoke(words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert all(Path(path).is_file() for path in said["written"])
+    stem = "20260829_0412_GoatPeak_IR_DRAFT"
+    for name in (f"{stem}.gpkg", f"{stem}_11x17.pdf", f"{stem}_SHA256.txt", "draft.perimeter"):
+        assert (out / "perimeter" / name).is_file()
