@@ -241,3 +241,14 @@ def test_a_killed_desk_goes_on_where_it_was(drafted: Any, made: Any, qtbot: Any)
     assert other.desk.document.perimeter.equals_exact(was)
     assert "were recovered" in other.said_line.text()
     workspace.close()
+
+
+def test_nobody_signs_what_was_not_looked_at_since(drafted: Any, monkeypatch: Any) -> None:
+    _, _, dock = drafted
+    assert dock.check.verify_button.isEnabled()
+    monkeypatch.setattr(dock.desk, "_refresh", lambda: None)  # checks that take their time
+    dock.desk.do(lambda d: d.describe({"IncidentName": "Cedar"}, "A. Analyst"))
+    assert not dock.check.verify_button.isEnabled()
+    dock.check.verify()
+    assert "still being checked" in dock.said_line.text()
+    assert dock.desk.document.state is not ReviewState.VERIFIED

@@ -138,9 +138,11 @@ class CheckPage(QWidget):
         desk = self._desk
         figures = desk.figures
         if figures is None or desk.scene is None:
+            desk.said.emit("The line is still being checked; try again in a moment.")
             return
         scene_id = desk.scene.id
         if desk.document is not None and desk.document.state is ReviewState.DRAFT:
+            # Taking it into review changes no geometry: the checks stand.
             desk.do(lambda d: d.to_review(desk.who))
         if desk.do(lambda d: d.verify(desk.who, figures.checks)) and desk.held is not None:
             # What is signed cannot be taken back by Ctrl+Z.
@@ -207,10 +209,12 @@ class CheckPage(QWidget):
         if deliver_function() is None:
             self.deliver_button.setEnabled(False)
             self.deliver_button.setToolTip("Products cannot be written by this version.")
-        self._checks = [] if figures is None or document is None else figures.checks
+        if figures is not None or document is None:
+            self._checks = [] if figures is None else figures.checks
         self._fill(document)
-        beside = None if figures is None else figures.comparison
-        self.compare_line.setText(compare_words(beside, document))
+        if figures is not None or document is None:
+            beside = None if figures is None else figures.comparison
+            self.compare_line.setText(compare_words(beside, document))
         self.compare_line.setVisible(document is not None)
         if document is None:
             self.trail_line.setText("")
@@ -219,10 +223,12 @@ class CheckPage(QWidget):
         if not self.table.selectedIndexes():
             words = f"{left} checks are open: clear them, or waive each with a reason."
             self.check_line.setText(words if left else "All checks are cleared or waived.")
+        if figures is None:
+            self.check_line.setText("Being checked anew …")
         signed = document.state.is_signed
         self.review_button.setText("Reopen" if signed else "To review")
         self.review_button.setEnabled(document.state is not ReviewState.IN_REVIEW)
-        self.verify_button.setEnabled(not signed)
+        self.verify_button.setEnabled(not signed and figures is not None)
         last = document.trail.entries[-3:]
         self.trail_line.setText("<br>".join(f"{e.utc} {e.who}: {_label(e)}" for e in last))
         self.trail_line.setToolTip(f"{len(document.trail.entries)} lines in the audit trail")

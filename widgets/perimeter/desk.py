@@ -212,6 +212,7 @@ class PerimeterDesk(QObject):
     # -- changes -------------------------------------------------------------------------
 
     def _on_changed(self) -> None:
+        self.figures = None  # nobody signs what was not looked at since
         self.changed.emit()
         self._refresh()
 
