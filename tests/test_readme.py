@@ -170,7 +170,7 @@ def test_hovering() -> None:
 def test_each_result_names_its_command() -> None:
     for path in resources.path("results", "accuracy.json").parent.glob("*.json"):
         command = json.loads(path.read_text(encoding="utf-8"))["command"]
-        assert command.startswith("clearband bench ")
+        assert command.startswith(("clearband bench ", "clearband explain ", "clearband study "))
 
 
 def test_active_fire() -> None:
