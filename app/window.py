@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -62,6 +63,8 @@ def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     _catch_everything(window)
     window.sessions.autosaver.offer()
     window.open_paths(paths)
+    # napari collects garbage with each layer that goes; modules need not be gone through each time.
+    gc.freeze()
     # Kept in a name: signals hold what they call only weakly.
     look = FirstLook(window) if demo else None
     code = int(application.exec())

@@ -16,6 +16,16 @@ from app.gl_guard import agree_on_window_system
 agree_on_window_system()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Keep what is there before a test out of the collector's sight.
+
+    napari collects garbage with each layer that goes; with all modules of all tests in sight
+    that is a second each time.
+    """
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def clearband_data() -> Path:
     """Return the folder of real data, or skip where it is absent."""
