@@ -191,3 +191,19 @@ def test_active_fire() -> None:
         keys = ("precision", "recall", "fire_iou", "mean_iou")
         for cell, key in zip(cells, keys, strict=True):
             assert float(cell) == pytest.approx(100 * mine[0][key], abs=0.051)
+
+
+def test_maps_of_lung_networks() -> None:
+    found = result("study")
+    overall = {r["model"]: r for r in found["models"] if r["class"] == "all"}
+    table = rows("### Maps of lung networks")
+    assert len(table) == len(overall)
+    for name, seed, epochs, accuracy, f1, _, *cells in table:
+        model = f"{name.strip('`')}_{seed}"
+        mine = overall[model]
+        assert int(epochs) == found["epochs"][model]
+        assert float(accuracy) == pytest.approx(100 * mine["accuracy"], abs=0.051)
+        assert float(f1) == pytest.approx(100 * mine["f1"], abs=0.051)
+        keys = ("drop_paper", "drop_position", "deletion_auc", "insertion_auc", "faithfulness")
+        for cell, key in zip(cells, keys, strict=True):
+            assert float(cell) == pytest.approx(mine[key], abs=5.1e-3)
