@@ -166,17 +166,24 @@ class Canvas:
 
     def visible_window(self, scene: Scene) -> Window:
         """Return the part of the active scene that is on the screen, in its own pixels."""
-        camera, frame = self.viewer.scene.camera, self.stage.frame(scene)
-        height, width = self.viewer.canvas.size
-        zoom = max(1e-12, float(camera.zoom))
-        y, x = (float(v) for v in camera.center[-2:])
-        top, left = frame.to_pixel(y - height / zoom / 2, x - width / zoom / 2)
-        bottom, right = frame.to_pixel(y + height / zoom / 2, x + width / zoom / 2)
+        top, left, height, width = self.in_view(scene)
         row, col = round(top + 0.5), round(left + 0.5)
         whole = Window(
-            row, col, max(1, round(bottom + 0.5) - row), max(1, round(right + 0.5) - col)
+            row,
+            col,
+            max(1, round(top + height + 0.5) - row),
+            max(1, round(left + width + 0.5) - col),
         )
         return whole.clip(*scene.shape[:2])
+
+    def in_view(self, scene: Scene) -> tuple[float, float, float, float]:
+        """Return row, column, height and width of what the screen shows, in scene pixels."""
+        camera, frame = self.viewer.scene.camera, self.stage.frame(scene)
+        zoom = max(1e-12, float(camera.zoom))
+        high, wide = (float(side) / zoom for side in self.viewer.canvas.size)
+        y, x = (float(v) for v in camera.center[-2:])
+        row, col = frame.to_pixel(y - high / 2, x - wide / 2)
+        return row, col, high / frame.height, wide / frame.width
 
     # -- the mouse -----------------------------------------------------------------------
 

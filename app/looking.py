@@ -88,15 +88,7 @@ class Looking:
     def in_view(self) -> View | None:
         """Return row, column, height and width of what is in sight, in scene pixels."""
         scene = self._window.workspace.active_scene
-        if scene is None:
-            return None
-        viewer = self._window.viewer
-        camera, frame = viewer.scene.camera, self._canvas.stage.frame(scene)
-        zoom = max(1e-12, float(camera.zoom))
-        high, wide = (float(side) / zoom for side in viewer.canvas.size)
-        y, x = camera.center[-2:]
-        row, col = frame.to_pixel(y - high / 2, x - wide / 2)
-        return row, col, high / frame.height, wide / frame.width
+        return None if scene is None else self._canvas.in_view(scene)
 
     def go_to(self, row: float, col: float) -> None:
         """Bring a pixel of the active scene into the middle of the view."""

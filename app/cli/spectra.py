@@ -19,6 +19,7 @@ from backends.jobs import Job, Progress
 if TYPE_CHECKING:
     from backends.scene import Scene
     from backends.spectra.products import Product
+    from backends.spectra.references import References
 
 spectra_app = typer.Typer(
     name="spectra",
@@ -104,12 +105,8 @@ def match_command(
 
     def work(opened: Scene, progress: Progress, command: str) -> Product:
         from backends.spectra.products import Product, match, ranked
-        from backends.spectra.references import references_for
 
-        found = references_for(
-            opened, library=library, names=name or (), areas=areas, pixels=_places(at),
-            areas_options=pairs(areas_option, "--areas-option"), progress=progress,
-        )  # fmt: skip
+        found = _references(opened, library, name, areas, areas_option, at, progress)
         if rank is None:
             return match(
                 opened, found, measure, threshold=threshold, command=command, progress=progress
@@ -225,12 +222,8 @@ def target_command(
 
     def work(opened: Scene, progress: Progress, command: str) -> Product:
         from backends.spectra.products import find_target
-        from backends.spectra.references import references_for
 
-        found = references_for(
-            opened, library=library, names=name or (), areas=areas, pixels=_places(at),
-            areas_options=pairs(areas_option, "--areas-option"), progress=progress,
-        )  # fmt: skip
+        found = _references(opened, library, name, areas, areas_option, at, progress)
         return find_target(opened, found, method, command=command, progress=progress)
 
     _run("Target", scene, out, option, as_json, work)
@@ -257,21 +250,34 @@ def unmix_command(
 
     def work(opened: Scene, progress: Progress, command: str) -> Product:
         from backends.spectra.products import unmix
-        from backends.spectra.references import references_for
 
         named = library or areas or at
         found = None
         if named:
-            found = references_for(
-                opened, library=library, names=name or (), areas=areas, pixels=_places(at),
-                areas_options=pairs(areas_option, "--areas-option"), progress=progress,
-            )  # fmt: skip
+            found = _references(opened, library, name, areas, areas_option, at, progress)
         return unmix(
             opened, found, count=count, method=method, seed=seed, command=command,
             progress=progress,
         )  # fmt: skip
 
     _run("Unmix", scene, out, option, as_json, work)
+
+
+def _references(
+    scene: Scene,
+    library: Path | None,
+    names: list[str] | None,
+    areas: Path | None,
+    areas_option: list[str] | None,
+    at: list[str] | None,
+    progress: Progress,
+) -> References:
+    from backends.spectra.references import references_for
+
+    return references_for(
+        scene, library=library, names=names or (), areas=areas, pixels=_places(at),
+        areas_options=pairs(areas_option, "--areas-option"), progress=progress,
+    )  # fmt: skip
 
 
 def _run(

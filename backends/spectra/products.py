@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from backends.jobs import Progress
 
 
+MOST_MAP_BYTES = 1 << 30  # of maps, one a reference, held at once
+
+
 @dataclass(frozen=True, eq=False)
 class Product:
     """What one run gave.
@@ -121,17 +124,25 @@ def match(
     make.notes += references.notes
     rows, cols, _ = scene.shape
     count = len(references.names)
-    maps = np.empty((count, rows * cols), np.float32)
+    kept = count if 4 * count * rows * cols <= MOST_MAP_BYTES else 0
+    if not kept:
+        make.notes.append(
+            f"The maps of {count} references would not fit into memory; only the most alike is "
+            "given. Name fewer for a map each."
+        )
+    maps = np.empty((kept, rows * cols), np.float32)
+    best = np.zeros(rows * cols, np.uint8 if count <= 255 else np.uint16)
+    value = np.full(rows * cols, np.nan, np.float32)
     for strip in strips(scene, references.bands, progress=progress, note=chosen.title):
-        low = strip.window.row * cols
+        at = slice(strip.window.row * cols, strip.window.row * cols + len(strip.values))
         part = chosen.run(strip.values, references.values, references.wavelength_nm)
         part[~strip.valid] = np.nan
-        maps[:, low : low + len(part)] = part.T
-    sign = 1.0 if chosen.alike == "small" else -1.0
-    known = np.isfinite(maps).all(axis=0)
-    best = np.where(known, np.argmin(np.where(known, sign * maps, 0), axis=0) + 1, 0)
-    value = np.take_along_axis(maps, np.maximum(best - 1, 0)[None], axis=0)[0]
-    best = best.astype(np.uint8 if count <= 255 else np.uint16)
+        known = np.isfinite(part).all(axis=1)
+        nearest = part.argmin(axis=1) if chosen.alike == "small" else part.argmax(axis=1)
+        best[at] = np.where(known, nearest + 1, 0)
+        value[at] = np.where(known, part[np.arange(len(part)), nearest], np.nan)
+        if kept:
+            maps[:, at] = part.T
     cut = Cut(best.reshape(rows, cols), value.reshape(rows, cols), chosen.alike)
     labels = cut.at(threshold)
     names = dict(enumerate(references.names, 1))
@@ -142,7 +153,7 @@ def match(
     ]  # fmt: skip
     overlays += [
         make.score(f"{chosen.title} to {name}", maps[i].reshape(rows, cols), unit=chosen.unit)
-        for i, name in enumerate(references.names)
+        for i, name in enumerate(references.names[:kept])
     ]
     found = [
         {"reference": name, "pixels": int(counts[i]), "share": round(counts[i] / labels.size, 6)}
