@@ -296,8 +296,7 @@ def test_weights_of_the_full_width() -> None:
 
 def test_full_width_trains_a_step_on_a_processor() -> None:
     """The configuration for a GPU; here on 20 × 20 pixels, to see that it builds and learns."""
-    import resource
-
+    resource = pytest.importorskip("resource", reason="Windows counts memory in another way")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     made = network(NetworkSettings(**es_mhc.FULL_WIDTH, **PLAIN), 16, 200).train()
     assert len(made.layers) == 6
