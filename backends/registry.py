@@ -119,7 +119,10 @@ class Model(Protocol):
         ...
 
 
-_FIRST = ("css_mamba", "es_mhc", "svm_window", "svm", "random_forest")
+_FIRST = (
+    "css_mamba", "es_mhc", "svm_window", "svm", "random_forest", "maximum_likelihood",
+    "gradient_boosting", "k_nearest", "spectral_angle",
+)  # fmt: skip
 
 
 def cards() -> list[ModelCard]:

@@ -6,16 +6,34 @@ needs no pickle and what is loaded gives the same map.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import WrongUse
+from backends.hyperspectral.answers import (
+    SMALLEST_SHARE,
+    Answer,
+    Arrays,
+    SpectraModel,
+    class_weights,
+    folds,
+    no_more,
+    thinned,
+)
+from backends.hyperspectral.boosting import BoostedTrees, train_boosting
 from backends.hyperspectral.calibration import probability_and_margin, softmax
+from backends.hyperspectral.class_shapes import (
+    ClassAngles,
+    GaussianClasses,
+    train_angles,
+    train_likelihood,
+)
 from backends.hyperspectral.features import read_window
+from backends.hyperspectral.neighbours import Neighbours, train_neighbours
 from backends.hyperspectral.normalise import BandStretch
 from backends.jobs import Progress
 from backends.scene import Scene
@@ -26,50 +44,6 @@ C = (1.0, 10.0, 100.0, 1000.0)
 GRID_PIXELS = 1500
 SVM_PIXELS = 6000
 _PART = 8192
-
-Arrays = Mapping[str, NDArray[Any]]
-SMALLEST_SHARE = 1e-3
-
-
-class Answer(NamedTuple):
-    """What a classifier says of some spectra.
-
-    Attributes
-    ----------
-    classes : int64 array of shape (pixels,)
-        Class numbers.
-    scores : float64 array of shape (pixels, classes of the model)
-        Logarithms of something like probabilities, to be divided by a temperature.
-    """
-
-    classes: NDArray[np.int64]
-    scores: NDArray[np.float64]
-
-
-class SpectraModel(Protocol):
-    """A trained classifier of spectra."""
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What was chosen or found."""
-        ...
-
-    @property
-    def classes(self) -> NDArray[np.int64]:
-        """The class numbers it knows, rising."""
-        ...
-
-    def predict(self, spectra: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Return a class number for each spectrum, shape (pixels,)."""
-        ...
-
-    def answer(self, spectra: NDArray[np.float32]) -> Answer:
-        """Return the class numbers, and the scores behind them."""
-        ...
-
-    def arrays(self) -> Arrays:
-        """Return everything it knows, by name."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,11 +233,17 @@ def _children(tree: Any, side: str) -> NDArray[np.int64]:
     return np.where(child < 0, np.arange(child.size), child)
 
 
-KINDS: Mapping[str, type[SupportVectors] | type[Forest]] = {
+KINDS: Mapping[str, Any] = {
     "svm": SupportVectors,
     "svm_window": SupportVectors,
     "random_forest": Forest,
+    "maximum_likelihood": GaussianClasses,
+    "spectral_angle": ClassAngles,
+    "gradient_boosting": BoostedTrees,
+    "k_nearest": Neighbours,
 }
+# These compare shapes of spectra, so they see them as they were measured.
+UNSTRETCHED = ("spectral_angle",)
 # Side of the square whose mean spectrum a model sees instead of the pixel's own.
 WINDOWS: Mapping[str, int] = {"svm_window": 5}
 
@@ -277,7 +257,7 @@ def train_spectra(
     settings: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> SpectraModel:
-    """Train ``svm``, ``svm_window`` or ``random_forest``.
+    """Train one of `KINDS`.
 
     The SVM has an RBF kernel on standardised spectra; gamma and C come from a grid
     (three-fold on the training pixels) unless they are given, as in DeepHyperX
@@ -289,8 +269,8 @@ def train_spectra(
     target : int array of shape (pixels,)
         Class numbers from 0.
     settings : mapping, optional
-        ``gamma``, ``C``; ``trees``, ``depth``; ``balanced`` (default True): a rare class
-        counts as much as a frequent one.
+        ``gamma``, ``C``; ``trees``, ``depth``; those of the other modules; ``balanced``
+        (default True): a rare class counts as much as a frequent one.
 
     Raises
     ------
@@ -301,11 +281,10 @@ def train_spectra(
     wanted = {"balanced": True, **(settings or {})}
     if not isinstance(wanted["balanced"], (bool, int)):
         raise WrongUse(f"The setting balanced must be true or false, not {wanted['balanced']}.")
-    if model_id in ("svm", "svm_window"):
-        return _train_svm(spectra, target, wanted, seed, progress)
-    if model_id == "random_forest":
-        return _train_forest(spectra, target, wanted, seed, progress)
-    raise WrongUse(f"{model_id} is no classifier of spectra.")
+    train = _TRAINERS.get(model_id)
+    if train is None:
+        raise WrongUse(f"{model_id} is no classifier of spectra.")
+    return train(spectra, target, wanted, seed, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -379,10 +358,9 @@ def _train_forest(
 
     trees, depth = int(wanted.pop("trees", 300)), wanted.pop("depth", None)
     balanced = bool(wanted.pop("balanced"))
-    _no_more(wanted)
-    found, counts = np.unique(target, return_counts=True)
+    no_more(wanted)
     # "balanced" by hand: scikit-learn warns about it where trees are added in turns.
-    weights = dict(zip(found.tolist(), (len(target) / (len(found) * counts)).tolist(), strict=True))
+    weights = class_weights(target)
     forest = RandomForestClassifier(
         0,
         max_depth=None if depth is None else int(depth),
@@ -411,15 +389,15 @@ def _train_svm(
     gammas = [float(wanted.pop("gamma"))] if "gamma" in wanted else list(GAMMA)
     costs = [float(wanted.pop("C"))] if "C" in wanted else list(C)
     weight = "balanced" if wanted.pop("balanced") else None
-    _no_more(wanted)
+    no_more(wanted)
     rng = np.random.default_rng(seed)
-    spectra, target = _thinned(spectra, target, SVM_PIXELS, rng)
+    spectra, target = thinned(spectra, target, SVM_PIXELS, rng)
     grid = [(gamma, cost) for gamma in gammas for cost in costs]
     progress.start(len(grid) + 1, "settings tried", "Training")
     best = grid[0]
     if len(grid) > 1:
-        x, y = _thinned(spectra, target, GRID_PIXELS, rng)
-        fold = _folds(y, rng)
+        x, y = thinned(spectra, target, GRID_PIXELS, rng)
+        fold = folds(y, rng)
         scores = []
         for gamma, cost in grid:
             scores.append(_cross_validated(x, y, fold, gamma, cost, weight, progress))
@@ -459,30 +437,12 @@ def _cross_validated(
     return right / len(y)
 
 
-def _folds(target: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Deal the pixels of each class to three folds in turn."""
-    fold = np.empty(target.size, np.int64)
-    for value in np.unique(target):
-        members = rng.permutation(np.flatnonzero(target == value))
-        fold[members] = np.arange(members.size) % 3
-    return fold
-
-
-def _thinned(
-    spectra: NDArray[np.float32], target: NDArray[np.int64], most: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Keep at most about so many pixels, each class in proportion and none lost."""
-    if target.size <= most:
-        return spectra, target
-    kept = []
-    for value in np.unique(target):
-        members = np.flatnonzero(target == value)
-        size = max(min(members.size, 3), members.size * most // target.size)
-        kept.append(rng.choice(members, size, replace=False))
-    index = np.sort(np.concatenate(kept))
-    return spectra[index], target[index]
-
-
-def _no_more(left: dict[str, Any]) -> None:
-    if left:
-        raise WrongUse(f"There is no setting called {next(iter(left))}.")
+_TRAINERS: Mapping[str, Callable[..., SpectraModel]] = {
+    "svm": _train_svm,
+    "svm_window": _train_svm,
+    "random_forest": _train_forest,
+    "maximum_likelihood": train_likelihood,
+    "spectral_angle": train_angles,
+    "gradient_boosting": train_boosting,
+    "k_nearest": train_neighbours,
+}

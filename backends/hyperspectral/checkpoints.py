@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
     """Return the content of the file."""
     from safetensors.numpy import save
 
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "model": checkpoint.model_id,
         "settings": dict(checkpoint.settings),
@@ -86,6 +86,8 @@ def checkpoint_bytes(checkpoint: Checkpoint) -> bytes:
         "facts": dict(checkpoint.facts),
     }
     stretch = checkpoint.stretch
+    if stretch.plain:
+        about["plain_values"] = True
     arrays = {_MODEL + name: value for name, value in checkpoint.arrays.items()}
     arrays |= {_STRETCH + n: getattr(stretch, n) for n in ("bands", "low", "high")}
     if stretch.wavelength_nm is not None:
@@ -127,7 +129,7 @@ def load_checkpoint(path: Path) -> tuple[Checkpoint, str]:
         if about.get("format") != FORMAT:
             raise ValueError(f"format {about.get('format')!r}")
         arrays = load(content)
-        stretch = _stretch(arrays)
+        stretch = replace(_stretch(arrays), plain=bool(about.get("plain_values", False)))
         names = {int(v): str(n) for v, n in about["class_names"].items()}
         if not names or not all(0 < value < 256 for value in names):
             raise ValueError("class values")

@@ -79,6 +79,7 @@ class _Trained(NamedTuple):
     validated: int
     curve: TrainingCurve | None = None
     history: MatrixHistory | None = None
+    note: str = ""
 
 
 def fit_classifier(
@@ -126,6 +127,7 @@ def fit_classifier(
         )
     else:
         stretch = fit_stretch(scene, progress=progress)
+        stretch = replace(stretch, plain=_as_measured(model_id))
         fit = _fit_network if is_network(model_id) else _fit_spectra
         made = fit(scene, model_id, stretch, target, split, wanted, device, progress)
     facts: dict[str, Any] = {
@@ -163,6 +165,7 @@ def fit_classifier(
         notes.append(said)
     if made.curve is not None and made.curve.note:
         notes.append(made.curve.note)
+    notes += [made.note] if made.note else []
     seconds = time.perf_counter() - began - (progress.paused_seconds - waited)
     return Fitted(checkpoint, made.said, tuple(notes), made.curve, seconds, made.history)
 
@@ -172,6 +175,12 @@ def _side(model_id: str, said: Mapping[str, Any]) -> int:
     from backends.hyperspectral.baselines import WINDOWS
 
     return max(WINDOWS.get(model_id, 1), *(int(said.get(n, 1)) for n in ("patch", "context")))
+
+
+def _as_measured(model_id: str) -> bool:
+    from backends.hyperspectral.baselines import UNSTRETCHED
+
+    return model_id in UNSTRETCHED
 
 
 def _fit_spectra(
@@ -206,7 +215,9 @@ def _fit_spectra(
         scores = np.full((count, int(target.max()) + 1), -np.inf)
         scores[:, model.classes] = model.answer(held.seen[held.valid]).scores
         temperature = fit_temperature(scores, target[split.val][held.valid])
-    return _Trained(model.arrays(), model.settings, model.settings, temperature, count)
+    note = str(model.settings.get("note", ""))
+    said = {name: value for name, value in model.settings.items() if name != "note"}
+    return _Trained(model.arrays(), said, said, temperature, count, note=note)
 
 
 def _fit_network(

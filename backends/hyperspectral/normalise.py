@@ -30,6 +30,8 @@ class BandStretch:
     wavelength_nm : float64 array of shape (used,) or None
     left_out : tuple of str
         Bands that were not used, with the reason.
+    plain : bool
+        Values stay as they were measured: for models that compare the shapes of spectra.
     """
 
     bands: NDArray[np.int64]
@@ -37,6 +39,7 @@ class BandStretch:
     high: NDArray[np.float32]
     wavelength_nm: NDArray[np.float64] | None
     left_out: tuple[str, ...] = ()
+    plain: bool = False
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Stretch physical values to 0..1 between the percentiles, clipped at -0.5 and 1.5.
@@ -44,8 +47,10 @@ class BandStretch:
         Parameters
         ----------
         values : float array of shape (..., used)
-            ``nan`` (nothing measured) becomes 0.5.
+            ``nan`` (nothing measured) becomes 0.5, or 0 in values left ``plain``.
         """
+        if self.plain:
+            return np.nan_to_num(values.astype(np.float32), nan=0.0)
         out = np.subtract(values, self.low, dtype=np.float32)
         out /= self.high - self.low
         np.clip(out, -0.5, 1.5, out=out)
@@ -107,6 +112,8 @@ def stretch_anew(
     bands : int64 array
         Bands of the scene that play the part of ``stretch.bands``, see `match_bands`.
     """
+    if stretch.plain:
+        return stretch
     bounds, usable = _bounds(scene, bands.astype(np.intp), (2.0, 98.0), progress)
     low, high = (
         np.where(usable, new, old).astype(np.float32)

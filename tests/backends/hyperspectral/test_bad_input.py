@@ -28,6 +28,10 @@ from tests.bad_scenes import (
 MODELS: dict[str, dict[str, Any]] = {
     "svm": {},
     "random_forest": {},
+    "maximum_likelihood": {},
+    "spectral_angle": {},
+    "gradient_boosting": {"rounds": 10},
+    "k_nearest": {},
     "css_mamba": {"steps": 2},
     "es_mhc": {"steps": 2},
     "ssftt": {"steps": 2, "patch": 5, "components": 3},

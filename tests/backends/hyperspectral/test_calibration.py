@@ -25,6 +25,10 @@ MODELS = {
     "svm": {"gamma": 0.01, "C": 100},
     "svm_window": {"gamma": 0.01, "C": 100},
     "random_forest": {"trees": 30},
+    "maximum_likelihood": {},
+    "spectral_angle": {},
+    "gradient_boosting": {"rounds": 20},
+    "k_nearest": {},
     "css_mamba": {"steps": 12, "width": 16, "blocks": 1, "pixels_per_step": 256, "context": 1},
 }
 
