@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +51,19 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
     return tabulate()
 
 
-def tabulate(*, seeds: Sequence[int] = (0,), out: Path | None = None) -> dict[str, Any]:
+def tabulate(
+    *, seeds: Sequence[int] = (0,), out: Path | None = None, resume: bool = False
+) -> dict[str, Any]:
     """Return every figure, and write them.
 
     Parameters
     ----------
     seeds : sequence of int
         Of the trainings.
+    out : Path, optional
+        What was learnt and measured so far lies beside it until all is done.
+    resume : bool
+        Keep the trainings that were measured before it was stopped.
     """
     found: dict[str, Any] = {
         "command": f"clearband bench fire-accuracy --seeds {len(seeds)}",
@@ -63,9 +71,55 @@ def tabulate(*, seeds: Sequence[int] = (0,), out: Path | None = None) -> dict[st
         "published": published_table(),
         "caveats": list(CAVEATS),
     }
+    parts = Parts(out, resume=resume)
     for name, part in (("real", real), ("simulated", simulated)):
-        found[name] = part(seeds)
+        found[name] = part(seeds, parts)
+        found[name]["over_seeds"] = over_seeds(found[name]["rows"])
         _write(found, out)
+    return found
+
+
+class Parts:
+    """What was measured of each training, on disk at once, so that a run can go on later.
+
+    Parameters
+    ----------
+    out : Path or None
+        File of the whole; the parts lie beside it as ``NAME.parts.json``.
+    resume : bool
+        Use what is there.
+    """
+
+    def __init__(self, out: Path | None, *, resume: bool = False) -> None:
+        self.path = None if out is None else out.with_suffix(".parts.json")
+        self._known: dict[str, Any] = {}
+        if resume and self.path is not None and self.path.exists():
+            self._known = json.loads(self.path.read_text(encoding="utf-8"))
+
+    def of(self, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+        """Return a part by what it depends on: kept, or made now and kept."""
+        name = json.dumps(key, sort_keys=True)
+        if name not in self._known:
+            self._known[name] = json.loads(json.dumps(make()))
+            _write(self._known, self.path)
+        return self._known[name]
+
+
+def over_seeds(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return mean and standard deviation (n − 1) over the seeds of each trained method."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if "seed" in row and row.get("variant", "all") == "all":
+            groups.setdefault((row["method"], row.get("split", "")), []).append(row)
+    found = []
+    for (method, split), some in groups.items():
+        made: dict[str, Any] = {"method": method, "split": split}
+        made["seeds"] = [row["seed"] for row in some]
+        for name in ("precision", "recall", "fire_iou", "mean_iou"):
+            values = np.array([np.nan if r[name] is None else r[name] for r in some], float)
+            spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+            made[name] = [round(float(values.mean()), 4), round(spread, 4)]
+        found.append(made)
     return found
 
 
@@ -95,7 +149,7 @@ def open_patches(folder: Path) -> dict[str, tuple[FireImage, np.ndarray]]:
     return found
 
 
-def real(seeds: Sequence[int]) -> dict[str, Any]:
+def real(seeds: Sequence[int], parts: Parts) -> dict[str, Any]:
     """Measure rules and networks on the six patches."""
     patches = open_patches(data_folder() / "wildfire" / "ams")
     rows: list[dict[str, Any]] = []
@@ -119,19 +173,19 @@ def real(seeds: Sequence[int]) -> dict[str, Any]:
         splits: dict[str, Sequence[Sequence[str]]] = {"one place left out": PLACES}
         if channels == REAL_CHANNELS[0]:
             splits["one patch left out"] = [(p,) for p in PATCHES]
-        done: dict[tuple[Any, ...], Any] = {}
         for split, groups in splits.items():
             for seed in seeds:
-                parts: dict[str, list[PixelCounts]] = {}
+                found: dict[str, list[PixelCounts]] = {}
                 gates: list[tuple[str, float]] = []
                 for left in groups:
-                    key = (tuple(left), seed)
-                    if key not in done:
-                        done[key] = _fold(patches, samples, left, channels, seed)
-                    for method, counts in done[key][0].items():
-                        parts.setdefault(method, []).extend(counts)
-                    gates += done[key][1]
-                for method, counts in parts.items():
+                    fold = parts.of(
+                        {"left": left, "channels": channels, "seed": seed, "recipe": REAL},
+                        partial(_fold, patches, samples, left, channels, seed),
+                    )
+                    for method, counts in fold["counts"].items():
+                        found.setdefault(method, []).extend(PixelCounts(*c) for c in counts)
+                    gates += fold["gates"]
+                for method, counts in found.items():
                     rows.append(
                         {
                             "method": f"{method}, channels {_listed(channels)}",
@@ -147,14 +201,14 @@ def real(seeds: Sequence[int]) -> dict[str, Any]:
 def _fold(
     patches: Mapping[str, tuple[FireImage, np.ndarray]], samples: Sequence[FireSample],
     left: Sequence[str], channels: Sequence[int], seed: int,
-) -> tuple[dict[str, list[PixelCounts]], list[tuple[str, float]]]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     from backends.fire.training import recipe_of, train
 
     taught = [s for s in samples if s.line not in left]
     print(f"teaching without {', '.join(left)} on {_listed(channels)}", file=sys.stderr)
     networks = train(taught, [], channels, recipe=recipe_of("corrected", **REAL), seed=seed)
     threshold = networks.facts["pixel_threshold"]
-    counts: dict[str, list[PixelCounts]] = {}
+    counts: dict[str, list[tuple[int, ...]]] = {}
     gates = []
     for name in left:
         image, truth = patches[name]
@@ -168,49 +222,72 @@ def _fold(
             ("segmenter and T4 > 310 K", drawn & rule),
             ("segmenter or T4 > 310 K", drawn | rule),
         ):
-            counts.setdefault(method, []).append(count_pixels(mask, truth))
+            counts.setdefault(method, []).append(astuple(count_pixels(mask, truth)))
         gates.append((name, round(chance, 3)))
-    return counts, gates
+    return {"counts": counts, "gates": gates}
 
 
 # -- simulated lines ---------------------------------------------------------------------
 
 
-def simulated(seeds: Sequence[int]) -> dict[str, Any]:
+def simulated(seeds: Sequence[int], parts: Parts) -> dict[str, Any]:
     """Measure rules and networks on simulated lines that taught nobody."""
     tests = {
         variant: [simulate_ams(TEST_SIZE, seed=s, variant=variant) for s in TEST_SEEDS]
         for variant in VARIANTS
     }
+
+    def rule_rows(rule_id: str) -> dict[str, Any]:
+        return _counts(tests, lambda line: apply_rule(FireImage(line.to_scene()), rule_id).mask)
+
     rows: list[dict[str, Any]] = []
-
-    def every(
-        method: str, mask: Callable[[FireImage], np.ndarray], extra: Mapping[str, Any]
-    ) -> None:
-        all_of_them = []
-        for variant, lines in tests.items():
-            counts = [count_pixels(mask(FireImage(x.to_scene())), x.truth) for x in lines]
-            all_of_them += counts
-            rows.append({"method": method, "variant": variant, **extra, **pooled(counts).to_dict()})
-        rows.append({"method": method, "variant": "all", **extra, **pooled(all_of_them).to_dict()})
-
     for rule_id in RULES:
-        every(RULES[rule_id].title, lambda image, r=rule_id: apply_rule(image, r).mask, {})
+        found = parts.of({"rule": rule_id, "seeds": TEST_SEEDS}, partial(rule_rows, rule_id))
+        rows += _rows(RULES[rule_id].title, found, {})
     gates = []
     for channels in SIMULATED_CHANNELS:
         for seed in seeds:
-            gates.append(_simulated_networks(channels, seed, every, tests))
+            made = parts.of(
+                {"simulated": channels, "seed": seed, "recipe": SIMULATED},
+                partial(_simulated_networks, channels, seed, tests),
+            )
+            for method, found in made["methods"].items():
+                rows += _rows(
+                    f"{method}, channels {_listed(channels)}", found,
+                    {"seed": seed, "training_seconds": made["seconds"]},
+                )  # fmt: skip
+            gates.append(made["gate"])
     return {
         "train_seeds": TRAIN_SEEDS, "test_seeds": TEST_SEEDS, "size": TEST_SIZE,
         "recipe": SIMULATED, "gate": gates, "rows": rows,
     }  # fmt: skip
 
 
+def _counts(
+    tests: Mapping[str, Sequence[Any]], mask: Callable[[Any], np.ndarray]
+) -> dict[str, list[tuple[int, ...]]]:
+    """Return the counts of every line by variant."""
+    return {
+        variant: [astuple(count_pixels(mask(line), line.truth)) for line in lines]
+        for variant, lines in tests.items()
+    }
+
+
+def _rows(method: str, found: Mapping[str, Any], extra: Mapping[str, Any]) -> list[dict[str, Any]]:
+    by = {variant: [PixelCounts(*c) for c in counts] for variant, counts in found.items()}
+    by["all"] = [c for counts in list(by.values()) for c in counts]
+    return [
+        {"method": method, "variant": variant, **extra, **pooled(counts).to_dict()}
+        for variant, counts in by.items()
+    ]
+
+
 def _simulated_networks(
-    channels: Sequence[int], seed: int, every: Callable[..., None], tests: Mapping[str, Any]
+    channels: Sequence[int], seed: int, tests: Mapping[str, Any]
 ) -> dict[str, Any]:
     from backends.fire.training import recipe_of, train
 
+    print(f"teaching on simulated lines, {_listed(channels)}, seed {seed}", file=sys.stderr)
     taught, held = [], []
     for number in TRAIN_SEEDS:
         for variant in VARIANTS:
@@ -221,26 +298,36 @@ def _simulated_networks(
             (held if number == TRAIN_SEEDS[-1] else taught).extend(samples)
     networks = train(taught, held, channels, recipe=recipe_of("corrected", **SIMULATED), seed=seed)
     threshold = networks.facts["pixel_threshold"]
-    extra = {"seed": seed, "training_seconds": networks.facts["seconds"]}
-    named = f"channels {_listed(channels)}"
-
-    def drawn(gate: float) -> Callable[[FireImage], np.ndarray]:
-        return lambda image: run_combined(image, networks, gate=gate).probability >= threshold
-
-    def both(image: FireImage) -> np.ndarray:
-        return drawn(GATE)(image) & apply_rule(image, "B").mask
-
-    every(f"segmenter, {named}", drawn(0.0), extra)
-    every(f"gate {GATE} and segmenter, {named}", drawn(GATE), extra)
-    every(f"gate {GATE}, segmenter and rule B, {named}", both, extra)
+    open_: dict[int, np.ndarray] = {}
+    gated: dict[int, np.ndarray] = {}
     right = tiles = 0
     for lines in tests.values():
         for line in lines:
-            for tile in run_combined(FireImage(line.to_scene()), networks, gate=2.0).tiles:
+            found = run_combined(FireImage(line.to_scene()), networks, gate=0.0)
+            open_[id(line)] = found.probability >= threshold
+            every_tile = all(tile.chance >= GATE for tile in found.tiles)
+            if not every_tile:
+                found = run_combined(FireImage(line.to_scene()), networks, gate=GATE)
+            gated[id(line)] = found.probability >= threshold
+            for tile in found.tiles:
                 burns = int(line.truth[tile.window.slices].sum()) > 3
                 right += burns == (tile.chance >= 0.5)
                 tiles += 1
-    return {"channels": list(channels), "seed": seed, "accuracy": right / tiles, "tiles": tiles}
+
+    def both(line: Any) -> np.ndarray:
+        return gated[id(line)] & apply_rule(FireImage(line.to_scene()), "B").mask
+
+    return {
+        "methods": {
+            "segmenter": _counts(tests, lambda line: open_[id(line)]),
+            f"gate {GATE} and segmenter": _counts(tests, lambda line: gated[id(line)]),
+            f"gate {GATE}, segmenter and rule B": _counts(tests, both),
+        },
+        "seconds": networks.facts["seconds"],
+        "gate": {
+            "channels": list(channels), "seed": seed, "accuracy": right / tiles, "tiles": tiles
+        },
+    }  # fmt: skip
 
 
 def _listed(channels: Sequence[int]) -> str:
@@ -250,16 +337,20 @@ def _listed(channels: Sequence[int]) -> str:
 
 
 def text(found: Mapping[str, Any]) -> str:
-    """Return the tables for people."""
+    """Return the tables for people; trained methods as mean ± standard deviation over seeds."""
     lines = []
     for part in ("real", "simulated"):
-        lines.append(f"{part:10}{'precision':>44}{'recall':>9}{'fire IoU':>10}{'mean IoU':>10}")
+        lines.append(f"{part:10}{'precision':>50}{'recall':>14}{'fire IoU':>14}{'mean IoU':>14}")
         for row in found[part]["rows"]:
-            if "missing" in row:
+            if "missing" in row or "seed" in row or row.get("variant", "all") != "all":
                 continue
-            if row.get("variant", "all") != "all":
-                continue
-            values = [row[k] for k in ("precision", "recall", "fire_iou", "mean_iou")]
-            said = "".join(f"{'–' if v is None else f'{100 * v:.1f}':>10}" for v in values)
-            lines.append(f"{row['method'][:46]:46}{said}  {row.get('split', '')}")
+            lines.append(_line(row, lambda v: "–" if v is None else f"{100 * v:.1f}"))
+        for row in found[part]["over_seeds"]:
+            lines.append(_line(row, lambda v: f"{100 * v[0]:.1f} ± {100 * v[1]:.1f}"))
     return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any], said: Callable[[Any], str]) -> str:
+    names = ("precision", "recall", "fire_iou", "mean_iou")
+    values = "".join(f"{said(row[name]):>14}" for name in names)
+    return f"{row['method'][:46]:46}{values}  {row.get('split', '')}"

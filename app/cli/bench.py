@@ -35,7 +35,7 @@ def bench(
         int | None, typer.Option("--seeds", help="hsi, mhc, finetune, fire-accuracy: how many.")
     ] = None,
     first_seed: Annotated[
-        int, typer.Option("--first-seed", help="hsi, mhc, finetune: the first.")
+        int, typer.Option("--first-seed", help="hsi, mhc, finetune, fire-accuracy: the first.")
     ] = 0,
     device: Annotated[
         str, typer.Option("--device", help="hsi, finetune: auto, cpu or cuda.")
@@ -45,7 +45,7 @@ def bench(
         typer.Option("--set", help="hsi, finetune: name=value, a setting of the model."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="hsi, mhc, finetune: keep the runs that --out has.")
+        bool, typer.Option("--resume", help="hsi, mhc, finetune, fire-accuracy: keep runs done.")
     ] = False,
 ) -> None:
     """Measure; ratios to the peer carry over to other machines, seconds do not."""
@@ -101,7 +101,9 @@ def bench(
     if names == ["fire-accuracy"]:
         from app.bench import fire_accuracy
 
-        made = fire_accuracy.tabulate(seeds=range(first_seed, first_seed + (seeds or 1)), out=out)
+        made = fire_accuracy.tabulate(
+            seeds=range(first_seed, first_seed + (seeds or 1)), out=out, resume=resume
+        )
         emit(made, as_json=as_json, text=fire_accuracy.text(made))
         return
     found = run(names or [], rounds=rounds, size_gb=size_gb)

@@ -36,7 +36,10 @@ fire_app = typer.Typer(
 )
 app.add_typer(fire_app)
 
-_SENSOR = typer.Option("--sensor", help="ams-12, ams-16 or master; default by wavelength or name.")
+_SENSOR = typer.Option(
+    "--sensor",
+    help="ams-12, ams-16, master, landsat-8, sentinel-2, viirs; default by wavelength or name.",
+)
 _CHANNELS = typer.Option("--channels", help="The sensor's channel of each band: 2,3,5,7,11.")
 _UNITS = typer.Option("--units", help="kelvin, radiance, reflectance or stored; default by value.")
 
@@ -79,6 +82,9 @@ def detect_command(
     ] = False,
     incident: Annotated[str, typer.Option("--incident", help="Name, for the line.")] = "",
     when: Annotated[str, typer.Option("--time", help="Of the image, UTC, for the line.")] = "",
+    intense_k: Annotated[
+        float, typer.Option("--intense-k", help="K near 4 µm from which heat is intense.")
+    ] = 500.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Find active fire with rules of the trade and, where given, the networks."""
@@ -104,10 +110,11 @@ def detect_command(
         from backends.io import open_scene
 
         with open_scene(scene_path, settings) as scene:
-            found = question.ask(scene, out=str(folder), progress=progress).found
+            answer = question.ask(scene, out=str(folder), progress=progress)
+            found = answer.found
             written = write_result(found, scene, folder, progress=progress)
             if perimeter:
-                written += _draft(scene, found, folder, incident, when, progress)
+                written += _draft(answer, folder, incident, when, intense_k, progress)
         return {**found.summary, "written": [str(path) for path in written]}
 
     values = run_job(Job(f"Find fire in {scene_path.name}", run), quiet=as_json)
@@ -115,16 +122,15 @@ def detect_command(
 
 
 def _draft(
-    scene: Any, found: Any, folder: Path, incident: str, when: str, progress: Progress
+    answer: Any, folder: Path, incident: str, when: str, intense_k: float, progress: Progress
 ) -> list[Path]:
     """Draw a draft around what was found, keep it, and write its products beside it."""
     from backends.perimeters.deliverables.deliver import deliver
+    from backends.perimeters.from_fire import draft_of_answer
     from backends.perimeters.journal import SUFFIX, save
-    from backends.perimeters.scenes import draft_on_scene
 
-    probability = found.mask if found.probability is None else found.probability
-    document, _ = draft_on_scene(
-        scene, probability, image_utc=when, progress=progress,
+    document, _ = draft_of_answer(
+        answer, image_utc=when, intense_k=intense_k, progress=progress,
         attributes={"IncidentName": incident} if incident else None,
     )  # fmt: skip
     made = deliver(document, folder / "perimeter", progress=progress)

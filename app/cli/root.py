@@ -50,7 +50,7 @@ _MODULES = {
     "whitebox": "app.cli.whitebox",
     "finetune": "app.cli.finetune",
     "explain": "app.cli.explain",
-    "fire": "app.cli.fire",
+    "fire": "app.cli.fire_more",
     "study": "app.cli.study",
     "spectra": "app.cli.spectra",
     "tour": "app.cli.tour",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.fire import radiometry
-from backends.fire.roles import FireBands, match_bands
+from backends.fire.roles import PHOTOGRAPH, FireBands, match_bands
 from backends.fire.sensors import AMS_12
 from backends.scene import Scene, Window
 from backends.statistics import sample_pixels
@@ -136,8 +136,15 @@ class FireImage:
     ) -> tuple[tuple[str, ...], tuple[float, ...]]:
         count = self.scene.shape[2]
         named = self.scene.info.unit.lower()
+        if self.bands.sensor == PHOTOGRAPH:
+            # Colours 0 to 255 as reflectance 0 to 0.5: what colour rules are shown again.
+            return ("reflectance",) * count, (1 / 510,) * count
         if wanted:
-            return (wanted,) * count, (1.0,) * count
+            scale = 1.0
+            if wanted == "reflectance" and self._is_ten_thousandths():
+                scale = 1e-4
+                notes.append("Reflectance is written as ten-thousandths.")
+            return (wanted,) * count, (scale,) * count
         is_bytes = np.dtype(self.scene.dtype) == np.uint8 and self.scene.info.gain == 1.0
         if is_bytes and not named:
             if not self.bands.ams:
@@ -157,6 +164,13 @@ class FireImage:
         if not named:
             notes.append(f"By their values the bands were taken for {' and '.join(said)}.")
         return tuple(units), tuple(scales)
+
+    def _is_ten_thousandths(self) -> bool:
+        """Tell whether most of what is not heat is far above 1."""
+        light = [b for b in range(self.scene.shape[2]) if not self._is_thermal(b)]
+        values = self._sample[:, light]
+        finite = values[np.isfinite(values)]
+        return bool(finite.size and 2 < np.percentile(finite, 99) <= 16_000)
 
     def _is_thermal(self, band: int) -> bool:
         nm = self.bands.wavelength_nm[band]
@@ -183,7 +197,8 @@ class FireImage:
             return "reflectance", 0.01
         if named == "reflectance" or top <= 2.0:
             return "reflectance", 1.0
-        if top <= 16_000 and np.issubdtype(self.scene.dtype, np.integer):
+        whole = np.issubdtype(self.scene.dtype, np.integer) or bool((finite % 1 == 0).all())
+        if top <= 16_000 and whole:
             return "reflectance", 1e-4
         if top <= 1500:
             return "radiance", 1.0

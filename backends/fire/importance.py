@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.fire.applying import scene_means
 from backends.fire.checkpoints import FireNetworks
 from backends.fire.combined import SIDE, ask_tile, tile_windows
-from backends.fire.fields import FireImage
+from backends.fire.fields import Fields, FireImage
 from backends.fire.measures import PixelCounts, count_pixels, pooled
 from backends.fire.published import published_table
+from backends.fire.roles import ROLES
+from backends.fire.rules import Rule, rule
 from backends.fire.sensors import AMS_12
 from backends.jobs import Progress
 from backends.scene import Window
@@ -102,6 +105,115 @@ def band_importance(
         )
         for i, number in enumerate(channels)
     ]
+
+
+@dataclass(frozen=True)
+class RuleImportance:
+    """What is left of a rule's fire when a band says nothing of where it is.
+
+    Attributes
+    ----------
+    role, title, band : str
+        Part that the band plays, in words, and the band's own name.
+    kept : mapping of str to float
+        By rule: IoU of its fire with that of all bands; 1 where it does not look at the band,
+        ``nan`` where it saw no fire at all.
+    published_alone : float or None
+        Fire IoU of the paper's networks that saw only the AMS channel that this band stands for.
+    """
+
+    role: str
+    title: str
+    band: str
+    kept: Mapping[str, float]
+    published_alone: float | None
+
+
+def rule_importance(
+    image: FireImage,
+    rules: Sequence[str],
+    *,
+    numbers: Mapping[str, Mapping[str, Any]] | None = None,
+    side: int = 1024,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> list[RuleImportance]:
+    """Shuffle each band that the rules look at among the pixels, and see what fire is left.
+
+    Parameters
+    ----------
+    rules : sequence of str
+    side : int
+        The middle of a larger scene is looked at, so many rows and columns.
+
+    Raises
+    ------
+    BadInput
+        The scene lacks a band of a rule.
+    """
+    chosen = [rule(r) for r in rules]
+    for one in chosen:
+        image.bands.need(*one.needs, subject=image.scene.title)
+    progress = progress or Progress()
+    rows, cols, _ = image.scene.shape
+    high, wide = min(side, rows), min(side, cols)
+    window = Window((rows - high) // 2, (cols - wide) // 2, high, wide)
+    roles = [r for r in ROLES if r in image.bands.roles and _looks_at(chosen, r)]
+    progress.start((len(roles) + 1) * len(chosen), "rules", "Hiding bands in turn")
+    fields = image.fields(window, scene_means(image))
+    rng = np.random.default_rng(seed)
+    whole: dict[str, NDArray[np.bool_]] = {}
+    found = []
+    channel_of = {band: number for number, band in image.bands.ams.items()}
+    alone = {r["channels"][0]: r["fire_iou"] for r in published_table() if len(r["channels"]) == 1}
+    for hidden in ("", *roles):
+        shown = fields if not hidden else _hidden(fields, hidden, rng)
+        kept = {}
+        for one in chosen:
+            progress.check()
+            with np.errstate(invalid="ignore", divide="ignore"):
+                mask = one.run(shown, **(numbers or {}).get(one.id, {})).holds & fields.valid
+            if not hidden:
+                whole[one.id] = mask
+            kept[one.id] = float(count_pixels(mask, whole[one.id], fields.valid).fire_iou)
+            progress.advance()
+        if hidden:
+            band = image.bands.roles[hidden]
+            found.append(
+                RuleImportance(
+                    hidden, ROLES[hidden].title, image.scene.bands.label(band), kept,
+                    alone.get(channel_of.get(band, 0)),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _looks_at(rules: Sequence[Rule], role: str) -> bool:
+    # Rules A and F take more than they need where it is there.
+    extra = {"A": ("tir",), "F": ("blue", "green", "coastal"), "C": ("red", "nir", "swir2")}
+    return any(role in (*one.needs, *extra.get(one.id[:1], ())) for one in rules)
+
+
+def _hidden(fields: Fields, role: str, rng: np.random.Generator) -> Fields:
+    """Return the fields with one band's values dealt out anew among the measured pixels."""
+
+    def dealt(values: NDArray[Any]) -> NDArray[Any]:
+        out = values.copy()
+        out[fields.valid] = rng.permutation(out[fields.valid])
+        return out
+
+    if role == "mwir" and fields.t4 is not None:
+        return replace(fields, t4=dealt(fields.t4))
+    if role == "tir" and fields.t11 is not None:
+        return replace(fields, t11=dealt(fields.t11))
+    light = dict(fields.reflectance)
+    light[role] = dealt(light[role])
+    rgb = fields.rgb
+    if rgb is not None and role in ("red", "green", "blue"):
+        rgb = rgb.copy()
+        at = ("red", "green", "blue").index(role)
+        rgb[..., at] = np.clip(np.nan_to_num(light[role]) * 510, 0, 255)
+    return replace(fields, reflectance=light, rgb=rgb)
 
 
 def _tile(

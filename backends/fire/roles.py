@@ -65,6 +65,23 @@ _NAMED: dict[str, dict[str, float]] = {
         "M10": 1610, "M11": 2250, "M13": 4050, "M15": 10_763, "M16": 12_013,
     },
 }  # fmt: skip
+# Satellites that can be named for a file whose bands have no names, and the usual orders of
+# bands in files of so many: without panchromatic and cirrus, or without atmospheric bands.
+SATELLITES: dict[str, tuple[str, dict[int, str]]] = {
+    "landsat-8": (
+        "Landsat-8/9",
+        {6: "2 3 4 5 6 7", 7: "1 2 3 4 5 6 7", 9: "1 2 3 4 5 6 7 10 11",
+         11: "1 2 3 4 5 6 7 8 9 10 11"},
+    ),
+    "sentinel-2": (
+        "Sentinel-2",
+        {6: "2 3 4 8A 11 12", 10: "2 3 4 5 6 7 8 8A 11 12",
+         12: "1 2 3 4 5 6 7 8 8A 9 11 12", 13: "1 2 3 4 5 6 7 8 8A 9 10 11 12"},
+    ),
+    "viirs": ("VIIRS", {5: "I1 I2 I3 I4 I5"}),
+}  # fmt: skip
+PHOTOGRAPH = "a picture of visible light"
+SENSOR_NAMES = (*SENSORS, *SATELLITES)
 _AMS_NAME = re.compile(r"\b(?:AMS|MASTER)\D{0,12}?(\d{1,2})\b", re.IGNORECASE)
 _LANDSAT = re.compile(r"^(?:SR_|ST_|LC0[89]_)?(?:B|BAND ?)(\d{1,2})$", re.IGNORECASE)
 _SENTINEL = re.compile(r"^B(0\d|1[0-2]|8A)$", re.IGNORECASE)
@@ -128,7 +145,8 @@ def match_bands(
     ----------
     scene : Scene
     sensor : str, optional
-        ``"ams-12"``, ``"ams-16"``, ``"master"``; default: by wavelengths, names, number of bands.
+        ``"ams-12"``, ``"ams-16"``, ``"master"``, ``"landsat-8"``, ``"sentinel-2"``, ``"viirs"``;
+        default: by wavelengths, names, number of bands.
     channels : tuple of int, optional
         The sensor's channel of each band, where the file has only some.
 
@@ -144,6 +162,10 @@ def match_bands(
         return _as_sensor(sensor or "ams-12", channels, len(table))
     if table.has_wavelengths:
         return _by_wavelength(table)
+    if scene.info.is_rgb and len(table) in (3, 4):
+        colours = "Only rules of colour can be asked of a picture of visible light."
+        nm = tuple(math.nan for _ in range(len(table)))
+        return FireBands({"red": 0, "green": 1, "blue": 2}, nm, {}, {}, PHOTOGRAPH, (colours,))
     if numbers := _ams_numbers(table):
         known = AMS_16 if len(table) == 16 else AMS_12
         return _of_sensor(known, numbers, "by the names of the bands")
@@ -166,9 +188,11 @@ def match_bands(
 
 
 def _as_sensor(wanted: str, channels: tuple[int, ...] | None, count: int) -> FireBands:
+    if wanted in SATELLITES:
+        return _as_satellite(wanted, channels, count)
     if wanted not in SENSORS:
         raise WrongUse(
-            f"There is no sensor called {wanted}.", way_out=f"Use: {', '.join(SENSORS)}."
+            f"There is no sensor called {wanted}.", way_out=f"Use: {', '.join(SENSOR_NAMES)}."
         )
     known = SENSORS[wanted]
     numbers = channels or tuple(c.number for c in known.channels)
@@ -178,6 +202,20 @@ def _as_sensor(wanted: str, channels: tuple[int, ...] | None, count: int) -> Fir
             way_out="Name one channel a band, in the order of the file.",
         )
     return _of_sensor(known, numbers, "as you said")
+
+
+def _as_satellite(wanted: str, channels: tuple[int, ...] | None, count: int) -> FireBands:
+    title, orders = SATELLITES[wanted]
+    keys = [str(n) for n in channels] if channels else orders.get(count, "").split()
+    if len(keys) != count:
+        usual = ", ".join(map(str, orders))
+        raise WrongUse(
+            f"The order of the {count} bands is not known for {title}.",
+            way_out=f"Name them with --channels, or give a file of {usual} bands.",
+        )
+    nm = tuple(_NAMED[title].get(key, math.nan) for key in keys)
+    note = f"The bands were taken for {title}, {', '.join(keys)}, as you said."
+    return _roles_of(nm, _ams_of(nm), title, (note,))
 
 
 def _of_sensor(known: Sensor, numbers: tuple[int, ...], why: str) -> FireBands:

@@ -17,6 +17,9 @@ _SENSORS = {
     "AMS, 12 channels": "ams-12",
     "AMS, 16 channels": "ams-16",
     "MASTER": "master",
+    "Landsat-8/9": "landsat-8",
+    "Sentinel-2": "sentinel-2",
+    "VIIRS, I bands": "viirs",
 }
 _UNITS = {
     "By their values": "",

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from psygnal import EmitLoopError
 from PyQt6.QtCore import QObject, pyqtSignal
 
@@ -20,23 +19,20 @@ from backends.perimeters.acreage import Acreage, acreage
 from backends.perimeters.checks import Check, run_checks
 from backends.perimeters.comparison import Comparison, compare
 from backends.perimeters.document import PerimeterDocument
+from backends.perimeters.from_fire import draft_of_answer
 from backends.perimeters.heat import Feature, HeatClass
 from backends.perimeters.journal import Journal, load
 from backends.perimeters.picture import Ink, inks_of
 from backends.perimeters.scenes import (
     Plane,
-    draft_on_scene,
     kept_lines,
     placed,
     working_file,
 )
-from backends.perimeters.settings import PerimeterSettings
-from backends.scene import Scene, Window
+from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.perimeter.board import LineBoard
-
-_STRIP = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,25 +135,23 @@ class PerimeterDesk(QObject):
 
     # -- a document begins ---------------------------------------------------------------
 
-    def draft(self, image_utc: str, attributes: dict[str, Any]) -> JobHandle[Any] | None:
+    def draft(
+        self, image_utc: str, attributes: dict[str, Any], intense_k: float = 500.0
+    ) -> JobHandle[Any] | None:
         """Draw a draft around what was found in the scene."""
         scene, answer, who = self.scene, self.answer, self.who
         if scene is None or answer is None:
             return None
-        found = answer.found
-        level = found.tuning.threshold if found.probability is not None else 0.5
-        settings = PerimeterSettings(seed=level, grow=min(0.3, level), high=max(0.7, level))
 
         def run(progress: Progress) -> Any:
-            probability = found.probability
-            if probability is None:
-                probability = found.mask.astype(np.float32)
-            kelvin = _kelvin(answer, progress)
-            made, _ = draft_on_scene(
-                scene, probability, kelvin=kelvin, settings=settings,
-                made_by=found.overlays[-1].provenance, image_utc=image_utc,
-                attributes=attributes, who=who, progress=progress,
-            )  # fmt: skip
+            made, _ = draft_of_answer(
+                answer,
+                image_utc=image_utc,
+                attributes=attributes,
+                who=who,
+                intense_k=intense_k,
+                progress=progress,
+            )
             path = working_file(scene)
             return made, Journal(made, path), 0
 
@@ -338,23 +332,6 @@ def _put(
         document.replace(feature.id, pieces[0], label, who)
         for piece in pieces[1:]:
             document.add(Feature(feature.heat, piece, feature.rule), who)
-
-
-def _kelvin(answer: FireAnswer, progress: Progress) -> Any:
-    """Return the temperature near 4 µm of a whole scene, or None."""
-    image = answer.image
-    if "mwir" not in image.bands.roles:
-        return None
-    rows, cols, _ = image.scene.shape
-    out = np.full((rows, cols), np.nan, np.float32)
-    for row in range(0, rows, _STRIP):
-        progress.check()
-        window = Window(row, 0, min(_STRIP, rows - row), cols)
-        t4 = image.fields(window).t4
-        if t4 is None:
-            return None
-        out[window.slices] = t4
-    return out
 
 
 def _account() -> str:

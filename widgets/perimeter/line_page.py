@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 from backends.perimeters.heat import HeatClass
 from backends.perimeters.journal import SUFFIX
 from backends.perimeters.picture import GREY, RED, SYMBOLS
+from widgets.fire.number_row import NumberRow
 from widgets.perimeter.desk import PerimeterDesk
 from widgets.theme import GRID, wrapped
 
@@ -63,6 +64,12 @@ class LinePage(QWidget):
         column.addLayout(form)
         self.begin_line = wrapped()
         column.addWidget(self.begin_line)
+        self.intense = NumberRow(
+            "Intense from", "Temperature near 4 µm from which the draft calls heat intense",
+            350, 800, 10, lambda v: f"{v:.0f} K",
+        )  # fmt: skip
+        self.intense.put(500)
+        column.addWidget(self.intense)
         self.draft_button = QPushButton("Draw a draft around the fire")
         self.draft_button.setDefault(True)
         column.addWidget(self.draft_button)
@@ -92,7 +99,9 @@ class LinePage(QWidget):
 
     def draft(self) -> Any:
         """Draw a draft around what the fire dock found."""
-        return self._desk.draft(self.time_edit.text().strip(), self._attributes())
+        return self._desk.draft(
+            self.time_edit.text().strip(), self._attributes(), self.intense.value
+        )
 
     def recover(self) -> Any:
         """Go on with the newest line of this image."""
