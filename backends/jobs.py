@@ -299,12 +299,18 @@ class ThreadRunner:
         self._pool = ThreadPoolExecutor(workers + MOST_PAUSED, thread_name_prefix="clearband-job")
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="clearband-read")
         self._live: set[JobHandle[Any]] = set()
+        self._over = False
         self._lock = threading.Lock()
 
     def submit(self, handle: JobHandle[Any]) -> None:
         """Queue it."""
         with self._lock:
-            self._live.add(handle)
+            over = self._over
+            if not over:
+                self._live.add(handle)
+        if over:  # a window that closes may still ask; nobody would see the answer
+            handle.cancel()
+            return
         (self._quick if handle.job.quiet else self._pool).submit(self._run, handle)
 
     def _run(self, handle: JobHandle[Any]) -> None:
@@ -320,6 +326,7 @@ class ThreadRunner:
     def shutdown(self) -> None:
         """Cancel everything and wait until the threads are idle."""
         with self._lock:
+            self._over = True
             live = list(self._live)
         for handle in live:
             handle.cancel()

@@ -17,7 +17,7 @@ from widgets.explaining.ask_page import AskPage
 from widgets.explaining.compare_page import ComparePage
 from widgets.explaining.desk import Desk
 from widgets.explaining.errors_page import ErrorsPage
-from widgets.explaining.questions import Question
+from widgets.explaining.questions import Answer, Question
 from widgets.explaining.trust_page import TrustPage
 from widgets.explaining.words import escape
 from widgets.pages import PageTabs, scrolled_column
@@ -91,6 +91,9 @@ class ExplainDock(QWidget):
         self.show_page("Explain")
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_added, self._on_added)
+        if pictures is not None:
+            listen(self, pictures.shown_changed, self._on_picture)
+        self.desk.answered.connect(self._on_answered)
         self._on_scene(workspace.active_scene)
 
     def show_page(self, name: str) -> None:
@@ -120,6 +123,15 @@ class ExplainDock(QWidget):
     def _shown_slice(self, scene: Scene) -> int:
         shown = None if self._pictures is None else self._pictures.shown(scene.id)
         return scene.shape[2] // 2 if shown is None else int(shown.recipe.bands[0])
+
+    def _on_picture(self, scene_id: str) -> None:
+        """Maps of a volume belong to their slice."""
+        scene = self._workspace.scenes.get(scene_id)
+        if scene is not None and scene.bands.axis == "slice":
+            self.desk.show_slice(scene_id, self._shown_slice(scene))
+
+    def _on_answered(self, answer: Answer) -> None:
+        self._on_picture(answer.question.scene.id)
 
     # -- errors --------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
+from PyQt6.QtCore import QEvent
 from PyQt6.QtGui import QShowEvent
 
 from widgets.theme import text_color
@@ -29,8 +30,19 @@ class SmallPlot(pg.PlotWidget):  # type: ignore[misc]
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
+        self._dress()
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        super().changeEvent(event)
+        theme = (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)
+        if event is not None and event.type() in theme and self.isVisible():
+            self._dress()
+
+    def _dress(self) -> None:
+        """Take the window's colours; the ground it keeps is else that of the theme before."""
         text = text_color(self)
         for name in ("left", "bottom"):
             axis = self.plot_item.getAxis(name)
             axis.setPen(pg.mkPen(text))
             axis.setTextPen(text)
+        self.resetCachedContent()

@@ -153,8 +153,11 @@ def explain_scene(
     )  # fmt: skip
     made = provenance_of(classifier, scene, request, found, look, window, level)
     made = replace(made, seconds=time.perf_counter() - started)
+    title = title_of(found)
+    if scene.bands.axis == "slice":
+        title += f", slice {look.bands[0] + 1}"
     heatmap = Heatmap(
-        title_of(found), scene.id, made, values=found.on_image(),
+        title, scene.id, made, values=found.on_image(),
         centre=0.0 if found.method.signed else None, unit=unit_of(request.how),
         target=found.target.name, placement=on_scene(scene, window, level, Placement()),
     )  # fmt: skip

@@ -11,7 +11,7 @@ from PyQt6.QtTest import QTest
 
 from backends.io import open_scene as open_file
 from backends.overlays import Heatmap
-from tests.widgets.red_network import picture_file, weights_file
+from tests.widgets.red_network import picture_file, volume_file, weights_file
 
 
 def test_from_the_key_to_a_map_with_its_trust(
@@ -75,3 +75,59 @@ def test_from_the_key_to_a_map_with_its_trust(
     second = window.canvas.overlays.layers(dock.desk.field.id)[0]
     assert second is not layer
     assert (layer.visible, second.visible) == (False, True)
+
+
+def test_maps_of_a_volume_follow_the_slice_on_the_screen(
+    window: Any, qtbot: Any, open_scene: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from widgets.explaining import trust_page
+
+    quick = {"steps": 4, "random_maps": 4, "random_steps": 2, "random_networks": 1, "road": False}
+    real = trust_page.Assess
+    monkeypatch.setattr(trust_page, "Assess", lambda *a: real(*a, settings=quick))
+    window.show_workbench("pathology")
+    window.show_dock("explain")
+    scene = open_scene(window, open_file(volume_file(tmp_path), {}))
+    dock = window.docks["explain"].inner
+    dock.ask.list_networks()
+    qtbot.waitUntil(lambda: dock.ask.method_box.count() > 0, timeout=90_000)
+    dock.ask.choose_file(weights_file(tmp_path, bright=True))
+
+    def go(number: int) -> Any:
+        """Turn to a slice; return the map on it, or None where none is seen."""
+        window.canvas.step_band(number - window.canvas.pictures.shown(scene.id).recipe.bands[0])
+        qtbot.waitUntil(lambda: window.canvas.pictures.shown(scene.id).recipe.bands == (number,))
+        (heatmap,) = window.workspace.overlays_of(scene.id)
+        return heatmap if window.canvas.board.row(scene.id, heatmap.id).visible else None
+
+    # One slice: its map is not laid over a slice that the network never saw.
+    dock.ask.go_button.click()
+    qtbot.waitUntil(lambda: dock.desk.field is not None, timeout=90_000)
+    first = dock.desk.field
+    shown = window.canvas.pictures.shown(scene.id).recipe.bands[0]
+    assert first.title.endswith(f", slice {shown + 1}")
+    other = (shown + 1) % 4
+    assert go(other) is None
+    assert go(shown) is first
+    window.workspace.remove_overlay(first.id)
+
+    # Every slice: the map is exchanged with the slice, in one contrast, each with its trust.
+    dock.ask.where.every_check.setChecked(True)
+    qtbot.waitUntil(dock.ask.go_button.isEnabled, timeout=90_000)
+    dock.ask.go_button.click()
+    qtbot.waitUntil(lambda: dock.desk.field is not None, timeout=90_000)
+    here, there = go(shown), go(other)
+    assert here.id == there.id
+    assert not np.allclose(here.values, there.values)
+    assert here.view.limits == there.view.limits
+    (layer,) = window.canvas.overlays.layers(there.id)
+    assert layer.data is there.values or np.array_equal(layer.data, there.values)
+    assert dock.desk.answer.question.where.slice_number == other
+    assert f"slice {other + 1}" in dock.ask.result.line.text()
+    assert "Not assessed" in dock.ask.result.line.text()
+    dock.trust.assess()
+    qtbot.waitUntil(lambda: dock.desk.answer.card is not None, timeout=90_000)
+    assert go(other).trust
+    assert not go(shown).trust
+    assert window.canvas.board.row(scene.id, here.id).kind == "not assessed"
+    assert go(other).trust  # and it is still there on the way back

@@ -381,6 +381,14 @@ def test_closing_ends_paused_jobs() -> None:
     assert {h.state for h in handles} == {JobState.CANCELLED}
 
 
+def test_what_is_asked_of_a_closed_runner_is_over_at_once() -> None:
+    runner = ThreadRunner()
+    runner.shutdown()
+    handle = JobHandle(Job("too late", lambda progress: 1))
+    runner.submit(handle)
+    assert handle.state is JobState.CANCELLED
+
+
 def test_enough_ends_a_pause_and_is_seen() -> None:
     token = CancelToken()
     token.pause()

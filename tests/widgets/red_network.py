@@ -13,8 +13,11 @@ from backends.explain.small_networks import CifarLeNet
 RED = 8
 
 
-def weights_file(folder: Path) -> Path:
-    """Write a small CNN whose answer is set by hand: class 8 where the picture is red."""
+def weights_file(folder: Path, *, bright: bool = False) -> Path:
+    """Write a small CNN whose answer is set by hand: class 8 where the picture is red.
+
+    With ``bright``, where it is bright in any colour.
+    """
     torch.manual_seed(0)
     network = CifarLeNet(10)
     with torch.no_grad():
@@ -23,7 +26,7 @@ def weights_file(folder: Path) -> Path:
             part.bias.zero_()
         network.conv1.weight[0].zero_()
         network.conv1.weight[0, 0] = 0.1
-        network.conv1.weight[0, 1:] = -0.05
+        network.conv1.weight[0, 1:] = 0.1 if bright else -0.05
         network.conv2.weight[0].zero_()
         network.conv2.weight[0, 0] = 0.04
         network.fc1.weight[0].zero_()
@@ -45,4 +48,16 @@ def picture_file(
     image[8:20, 8:20, channel] = 140 if faint else 240
     path = folder / name
     Image.fromarray(image).save(path)
+    return path
+
+
+def volume_file(folder: Path, slices: int = 4) -> Path:
+    """Write a NIfTI volume with a bright square that wanders down from slice to slice."""
+    import nibabel as nib
+
+    values = np.full((32, 32, slices), 30, np.int16)
+    for number in range(slices):
+        values[8:20, 2 + 5 * number : 12 + 5 * number, number] = 240
+    path = folder / "volume.nii.gz"
+    nib.save(nib.Nifti1Image(values, np.diag([2.0, 2.0, 3.0, 1.0])), path)
     return path

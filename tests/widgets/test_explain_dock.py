@@ -84,7 +84,7 @@ def test_a_map_lands_on_its_image_with_what_the_network_said(
     assert heatmap.grid_shape == (5, 5)
     assert f"class {RED} 8" in dock.ask.result.line.text()
     assert "Not assessed" in dock.ask.result.line.text()
-    assert dock.ask.layer_line.text().startswith("pool2: pool2 is the last layer")
+    assert dock.ask.layer_line.text().startswith("pool2 is the last layer")
     assert dock.ask.class_box.itemText(1).startswith(f"class {RED} ·")
     assert "(about" in dock.ask.go_button.text()
     line = dock._workspace.run_log.lines[-1]
@@ -405,3 +405,20 @@ def test_one_sided_view_keeps_the_values(dock: Any, tmp_path: Path, weights: Pat
     assert now.values is heatmap.values
     assert colormap_name(now) == "inferno"
     assert limits(now) == (0.0, pytest.approx(high))
+
+
+def test_curves_change_their_ground_with_the_theme(qtbot: Any) -> None:
+    from PyQt6.QtWidgets import QVBoxLayout, QWidget
+
+    from widgets.explaining.curve_plot import CurvePlot
+
+    dock = QWidget()
+    qtbot.addWidget(dock)
+    plot = CurvePlot("taken away", 5)
+    QVBoxLayout(dock).addWidget(plot)
+    dock.setStyleSheet("QWidget { background: #101010; color: #f0f0f0; }")
+    dock.show()
+    assert plot.grab().toImage().pixelColor(3, 3).lightness() < 60
+    dock.setStyleSheet("QWidget { background: #f0f0f0; color: #101010; }")
+    assert plot.grab().toImage().pixelColor(3, 3).lightness() > 180
+    assert plot.plot_item.getAxis("left").textPen().color().lightness() < 60

@@ -473,7 +473,9 @@ class AskPage(QWidget):
         chosen = self._methods.get(str(self.method_box.currentData()))
         needed = chosen is not None and bool(chosen.needs)
         if layer is not None and needed and not self.layer_box.currentData():
-            said = f"{layer.name}: {layer.reason}"
+            said = layer.reason
+            if layer.name not in said:
+                said = f"{layer.name}: {said}"
         self.layer_line.setText(escape(said))
         self.form.setRowVisible(self.layer_line, bool(said))
 

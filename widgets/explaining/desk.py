@@ -15,6 +15,7 @@ from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.boards import LayerBoard
 from widgets.explaining.questions import Answer, Assess, Explain, LoadedNetworks, Look, Question
+from widgets.explaining.slice_maps import SliceMaps
 from widgets.pages import PageDesk
 
 # Answers hold what the network saw; of a cube that is much.
@@ -34,6 +35,7 @@ class Desk(PageDesk):
     ) -> None:
         super().__init__(workspace, parent)
         self._board = board
+        self.slices = SliceMaps(workspace, board)
         self.networks = LoadedNetworks()
         self.answers: OrderedDict[str, Answer] = OrderedDict()
         self.question: Question | None = None
@@ -65,6 +67,7 @@ class Desk(PageDesk):
 
     def _on_removed(self, overlay: Overlay) -> None:
         self.answers.pop(overlay.id, None)
+        self.slices.forget(overlay.id)
         self._on_overlay(overlay)
 
     def _follow(self, *_: object) -> None:
@@ -122,17 +125,27 @@ class Desk(PageDesk):
         overlay = answer.overlay
         if overlay is None:
             return
+        if not self.slices.keep(answer):
+            return  # of a slice that is no longer on the screen; it waits there
         shown = self.workspace.overlays.get(overlay.id)
         if isinstance(shown, Heatmap) and isinstance(overlay, Heatmap) and not shown.partial:
             # The user may have given it other colours or another name meanwhile.
             overlay = replace(shown, trust=overlay.trust, provenance=overlay.provenance)
-        self.answers[overlay.id] = answer
-        while len(self.answers) > ANSWERS_KEPT:
-            self.answers.popitem(last=False)
+        self._keep(answer)
         if self.workspace.add_overlay(overlay) and shown is None:
             self.bring_to_front(overlay)
         self.changed.emit()
         self.answered.emit(answer)
+
+    def _keep(self, answer: Answer) -> None:
+        assert answer.overlay is not None
+        self.answers[answer.overlay.id] = answer
+        while len(self.answers) > ANSWERS_KEPT:
+            self.answers.popitem(last=False)
+
+    def show_slice(self, scene_id: str, number: int) -> None:
+        """Another slice of a volume is on the screen, numbered from 0."""
+        self.slices.show(scene_id, number, self._keep)
 
     def _take_part(self, part: Any) -> None:
         if isinstance(part, Answer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,9 +132,9 @@ class Answer:
     Attributes
     ----------
     overlay : Overlay or None
-        A heatmap, or a map a slice; None where only the classes were asked for.
+        A heatmap; None where only the classes were asked for.
     found : Found or None
-        What measures of trust need; None for volumes and maps stitched from tiles.
+        What measures of trust need; None for maps stitched from tiles.
     top : tuple of (number, name, probability)
     layers : tuple of Layer
         That can be chosen.
@@ -142,6 +143,8 @@ class Answer:
     card : TrustCard or None
     assessed_by : tuple of str
         Command line that makes the map and its card; empty where something is in no file.
+    each : tuple of (number, Answer)
+        Of a volume, one a slice: their heatmaps have one id, for one is shown at a time.
     """
 
     question: Question
@@ -153,6 +156,7 @@ class Answer:
     layer: Layer | None = None
     card: TrustCard | None = None
     assessed_by: tuple[str, ...] = ()
+    each: tuple[tuple[int, Answer], ...] = ()
 
     @property
     def heatmap(self) -> Heatmap | None:
@@ -212,8 +216,8 @@ class Explain:
         classifier = self.networks.load(q.choice, q.fetch, progress)
         at, scene, request = q.where, q.scene, q.request
         if at.every_slice:
-            maps, _ = explain_volume(classifier, scene, request, progress=progress)
-            return Answer(q, classifier, maps)
+            _, every = explain_volume(classifier, scene, request, progress=progress)
+            return _of_slices(q, classifier, every)
         if at.tiles:
             level = at.level or 0
             window = at.window or Window(0, 0, *scene.level_shapes[level])
@@ -336,6 +340,26 @@ class FindErrors:
             classifier, self.folder, Request(self.how), weights=self.choice.weights,
             progress=progress,
         )  # fmt: skip
+
+
+def _of_slices(q: Question, classifier: ImageClassifier, every: Sequence[Found]) -> Answer:
+    """Return the answer of the slice on the screen, with those of all others beside it."""
+    from backends.colormaps import value_limits
+    from backends.heatmap_view import shared_limits
+
+    maps = [found.heatmap for found in every]
+    # One contrast, or a slice that says little would look like one that says much.
+    limits = shared_limits([value_limits(m.values, m.centre) for m in maps], maps[0].centre)
+    layers = _layers(classifier, every[0].prepared.tensor)
+    each = []
+    for number, found in enumerate(every):
+        view = replace(found.heatmap.view, limits=limits)
+        heatmap = replace(found.heatmap, id=maps[0].id, view=view)
+        found = replace(found, heatmap=heatmap)
+        asked = replace(q, where=replace(q.where, slice_number=number, every_slice=False))
+        layer = found.explanation.layer
+        each.append((number, Answer(asked, classifier, heatmap, found, found.top, layers, layer)))
+    return replace(each[q.where.slice_number or 0][1], each=tuple(each))
 
 
 def _layers(classifier: ImageClassifier, batch: Any) -> tuple[Layer, ...]:
