@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "models",
     "classify",
+    "assess",
     "whitebox",
     "finetune",
     "explain",

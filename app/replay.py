@@ -10,13 +10,15 @@ from backends.jobs import Progress
 from backends.runlog import LogLine, parse_log
 
 _NAMES_FILES = (
-    "--out", "--labels", "--test-labels", "--checkpoint", "--weights", "--areas", "--library"
+    "--out", "--labels", "--test-labels", "--checkpoint", "--weights", "--areas", "--library",
+    "--reference",
 )  # fmt: skip
 # What makes files or tells facts; the window and the replay itself are not for a log.
 ALLOWED = (
     "info",
     "models",
     "classify",
+    "assess",
     "whitebox",
     "finetune",
     "fire",

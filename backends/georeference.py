@@ -74,6 +74,11 @@ class GeoReference:
         except ProjError:  # a local system that is tied to no place on Earth
             return None
 
+    def same_system(self, other: GeoReference) -> bool:
+        """Tell whether another raster's coordinates mean the same; one that says none may."""
+        one, two = self._system, other._system
+        return one is None or two is None or bool(one.equals(two, ignore_axis_order=True))
+
     def to_lonlat(self, row: float, col: float) -> tuple[float, float] | None:
         """Return longitude, latitude in degrees (WGS 84); None without a coordinate system."""
         if self._lonlat is None:

@@ -19,6 +19,7 @@ from widgets.sight import Sight
 from widgets.spectral_tools.asking import Answer, Question
 from widgets.spectral_tools.forms import (
     AnomaliesForm,
+    ClusterForm,
     MatchForm,
     TargetForm,
     ToolForm,
@@ -34,6 +35,7 @@ _TIPS = {
     "Match": "Which reference spectrum each pixel is most like",
     "Formula": "Indices and band mathematics, by wavelength",
     "Transform": "PCA, MNF, ICA",
+    "Cluster": "Pixels that belong together, without labels (k-means, ISODATA)",
     "Anomalies": "What is unlike its background (RX)",
     "Target": "Where a known spectrum is, also within pixels",
     "Unmix": "Shares of pure materials",
@@ -42,6 +44,7 @@ _GO = {
     "Match": "Match every pixel",
     "Formula": "Compute for the whole scene",
     "Transform": "Transform the scene",
+    "Cluster": "Cluster the scene",
     "Anomalies": "Find anomalies",
     "Target": "Look for it",
     "Unmix": "Unmix the scene",
@@ -83,12 +86,13 @@ class SpectralToolsDock(QWidget):
         body.setSpacing(GRID)
         self.scene_line = wrapped()
         body.addWidget(self.scene_line)
-        self.match, self.transform = MatchForm(), TransformForm()
+        self.match, self.transform, self.cluster = MatchForm(), TransformForm(), ClusterForm()
         self.formula = FormulaForm(self._workspace, sight)
         self.anomalies, self.target, self.unmix = AnomaliesForm(), TargetForm(), UnmixForm()
         self.forms: dict[str, ToolForm] = {
             "Match": self.match, "Formula": self.formula, "Transform": self.transform,
-            "Anomalies": self.anomalies, "Target": self.target, "Unmix": self.unmix,
+            "Cluster": self.cluster, "Anomalies": self.anomalies, "Target": self.target,
+            "Unmix": self.unmix,
         }  # fmt: skip
         tabs = PageTabs(self.forms, _TIPS, self.show_tool)
         self.tabs = tabs.buttons

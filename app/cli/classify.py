@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.console import emit, pairs, run_job, table
+from app.cli.options import Majority, Sieve
 from app.cli.root import app
 from backends.errors import WrongUse
 from backends.io import open_scene
@@ -64,6 +65,8 @@ def classify_command(
             "default: where that takes less than half a minute.",
         ),
     ] = None,
+    majority: Majority = 0,
+    sieve: Sieve = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")] = "auto",
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="name=value, a setting of the model.")
@@ -87,11 +90,12 @@ def classify_command(
     from backends.hyperspectral.estimate import expected_seconds, is_quick, training_pixels
     from backends.hyperspectral.fixed import fixed_labels, fixed_split
     from backends.label_files import labels_for
+    from backends.map_filter import MapFilter
 
     if test_labels is not None and labels is None:
         raise WrongUse("--test-labels needs labels that teach.", way_out="Give --labels FILE.")
     fixed = test_labels is not None or protocol.upper() == "FIX"
-    settings = pairs(setting, "--set")
+    settings, smooth = pairs(setting, "--set"), MapFilter(majority, sieve)
 
     def run(progress: Progress) -> tuple[Any, list[Path], float | None]:
         with open_scene(scene_path, pairs(option, "--option")) as scene:
@@ -121,6 +125,7 @@ def classify_command(
                 device=device,
                 checkpoint=checkpoint,
                 settings=settings,
+                smooth=smooth,
                 progress=progress,
             )
             return result, write_results(result, scene, out, progress=progress), extra

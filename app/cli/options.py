@@ -25,3 +25,10 @@ Gap = Annotated[
     int, typer.Option("--gap", help="Numbers left out between parts, with --group-block.")
 ]
 Split = Annotated[str, typer.Option("--split", help="Shares of training, validation, test.")]
+Majority = Annotated[
+    int,
+    typer.Option("--majority", help="The most frequent class of N × N pixels; odd, from 3."),
+]
+Sieve = Annotated[
+    int, typer.Option("--sieve", help="Patches of fewer pixels go to the largest one beside.")
+]

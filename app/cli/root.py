@@ -45,6 +45,7 @@ _MODULES = {
     "info": "app.cli.info",
     "models": "app.cli.models",
     "classify": "app.cli.classify",
+    "assess": "app.cli.assess",
     "export": "app.cli.export",
     "perimeter": "app.cli.perimeter",
     "whitebox": "app.cli.whitebox",

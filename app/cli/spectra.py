@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import emit, pairs, run_job, table
+from app.cli.console import pairs
 from app.cli.options import AsJson, Out
-from app.cli.root import app
+from app.cli.spectra_run import Option, SceneArg, Seed, run_tool, spectra_app
 from backends.errors import WrongUse
-from backends.jobs import Job, Progress
+from backends.jobs import Progress
 
 if TYPE_CHECKING:
     from backends.scene import Scene
     from backends.spectra.products import Product
     from backends.spectra.references import References
 
-spectra_app = typer.Typer(
-    name="spectra",
-    help="The daily work with spectra: statistics, matching, formulas, transforms, unmixing.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(spectra_app)
-
-SceneArg = Annotated[Path, typer.Argument(metavar="SCENE", help="Any image.")]
-Option = Annotated[list[str] | None, typer.Option("--option", help="Of the reader.")]
 Library = Annotated[Path | None, typer.Option("--library", help="ENVI or CSV library.")]
 Name = Annotated[
     list[str] | None, typer.Option("--name", help="Only spectra whose name holds this.")
@@ -43,7 +30,6 @@ AreasOption = Annotated[
 ]
 At = Annotated[list[str] | None, typer.Option("--at", help="ROW,COL: this pixel's spectrum.")]
 Components = Annotated[int, typer.Option("--components", help="How many.")]
-Seed = Annotated[int, typer.Option("--seed", help="Of what is random.")]
 
 
 @spectra_app.command("stats")
@@ -59,7 +45,7 @@ def stats_command(
         rows = band_table(opened, progress=progress)
         return Product((), {"scene": opened.title, "bands": rows}, {"bands": rows})
 
-    _run("Statistics", scene, out, option, as_json, work)
+    run_tool("Statistics", scene, out, option, as_json, work)
 
 
 @spectra_app.command("regions")
@@ -77,7 +63,7 @@ def regions_command(
 
         return describe_areas(opened, areas, command=command, progress=progress)
 
-    _run("Areas", scene, out, option, as_json, work)
+    run_tool("Areas", scene, out, option, as_json, work)
 
 
 @spectra_app.command("match")
@@ -116,7 +102,7 @@ def match_command(
         return Product((), {"scene": opened.title, "at": list(place), "ranking": rows},
                        {"ranking": rows})  # fmt: skip
 
-    _run("Match", scene, out, option, as_json, work)
+    run_tool("Match", scene, out, option, as_json, work)
 
 
 @spectra_app.command("expr")
@@ -146,7 +132,7 @@ def expr_command(
             for scene in others.values():
                 scene.close()
 
-    _run("Formula", scene, out, option, as_json, work)
+    run_tool("Formula", scene, out, option, as_json, work)
 
 
 def _transform(method: str, about: str) -> None:
@@ -166,7 +152,7 @@ def _transform(method: str, about: str) -> None:
                 opened, method, components, seed=seed, command=words, progress=progress
             )
 
-        _run(method.upper(), scene, out, option, as_json, work)
+        run_tool(method.upper(), scene, out, option, as_json, work)
 
 
 _transform("pca", "Principal components as maps, and how much variance each holds.")
@@ -202,7 +188,7 @@ def rx_command(
             window=None if window is None else window_of(opened, window), progress=progress,
         )  # fmt: skip
 
-    _run("Anomalies", scene, out, option, as_json, work)
+    run_tool("Anomalies", scene, out, option, as_json, work)
 
 
 @spectra_app.command("target")
@@ -226,7 +212,7 @@ def target_command(
         found = _references(opened, library, name, areas, areas_option, at, progress)
         return find_target(opened, found, method, command=command, progress=progress)
 
-    _run("Target", scene, out, option, as_json, work)
+    run_tool("Target", scene, out, option, as_json, work)
 
 
 @spectra_app.command("unmix")
@@ -260,7 +246,7 @@ def unmix_command(
             progress=progress,
         )  # fmt: skip
 
-    _run("Unmix", scene, out, option, as_json, work)
+    run_tool("Unmix", scene, out, option, as_json, work)
 
 
 def _references(
@@ -280,32 +266,6 @@ def _references(
     )  # fmt: skip
 
 
-def _run(
-    title: str,
-    path: Path,
-    out: Path | None,
-    option: list[str] | None,
-    as_json: bool,
-    work: Callable[[Scene, Progress, str], Product],
-) -> None:
-    command = shlex.join(["clearband", *sys.argv[1:]])
-
-    def run(progress: Progress) -> dict[str, Any]:
-        from backends.io import open_scene
-        from backends.spectra.products import write_product
-
-        with open_scene(path, pairs(option, "--option")) as scene:
-            made = work(scene, progress, command)
-            values = dict(made.summary)
-            if out is not None:
-                written = write_product(made, scene, out, progress=progress)
-                values["written"] = [str(file) for file in written]
-        return values
-
-    values = run_job(Job(f"{title} of {path.name}", run), quiet=as_json)
-    emit(values, as_json=as_json, text=_text(values))
-
-
 def _places(values: list[str] | None) -> list[tuple[int, int]]:
     found = []
     for text in values or []:
@@ -319,36 +279,5 @@ def _places(values: list[str] | None) -> list[tuple[int, int]]:
     return found
 
 
-def _text(values: Mapping[str, Any]) -> str:
-    """Return plain values as lines and lists of rows as small tables below."""
-    plain = {
-        key.replace("_", " ").capitalize(): _short(value)
-        for key, value in values.items()
-        if value is not None and value != [] and not _is_rows(value) and key != "taken"
-    }
-    parts = [table(plain)]
-    parts += [_rows(value) for value in values.values() if _is_rows(value)]
-    return "\n\n".join(parts)
-
-
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_short(v) for v in value)
-    return str(value)
-
-
-def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
-    heads = list(rows[0])
-    cells = [[h.replace("_", " ") for h in heads]]
-    cells += [["" if row[h] is None else _short(row[h]) for h in heads] for row in rows]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(heads))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in cells
-    )
+# Each adds its commands to the same group.
+from app.cli import spectra_grouping as _grouping  # noqa: E402, F401

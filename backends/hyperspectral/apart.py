@@ -19,6 +19,7 @@ from backends.hyperspectral.metrics import Metrics
 from backends.hyperspectral.splits import SEPARATE, Split, make_split
 from backends.io.labels import Labels
 from backends.jobs import Progress
+from backends.map_filter import MapFilter
 from backends.scene import Scene
 
 PROTOCOL = "DISJ"
@@ -98,6 +99,7 @@ def measure_apart(
     *,
     device: str = "auto",
     settings: Mapping[str, Any] | None = None,
+    smooth: MapFilter | None = None,
     progress: Progress | None = None,
 ) -> Apart:
     """Train a model once more on separate blocks and measure it there.
@@ -125,6 +127,7 @@ def measure_apart(
             split=blocks,
             device=device,
             settings=settings,
+            smooth=smooth,
             progress=progress,
         )
     except ClearbandError as error:

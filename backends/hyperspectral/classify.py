@@ -26,6 +26,7 @@ from backends.hyperspectral.splits import Split, make_split
 from backends.hyperspectral.transfer import adapt, load_weights, unseen, weights_file
 from backends.io.labels import Labels
 from backends.jobs import Progress
+from backends.map_filter import MapFilter
 from backends.overlays import ClassMap, MatrixField, Overlay, Provenance
 from backends.registry import ModelCard, card
 from backends.scene import Scene
@@ -118,6 +119,7 @@ def classify(
     statistics: str = "training",
     both: bool = False,
     settings: Mapping[str, Any] | None = None,
+    smooth: MapFilter | None = None,
     progress: Progress | None = None,
 ) -> ClassifyResult:
     """Train a model on labelled pixels (or load it), map the scene, and measure the map.
@@ -144,6 +146,8 @@ def classify(
         After a random split, train and measure once more on separate blocks; see `apart`.
     settings : mapping, optional
         Of the model and its training, by name.
+    smooth : MapFilter, optional
+        Done to the class map before it is measured.
     progress : Progress, optional
         Gets a `TrainingCurve` as partial result while a network trains.
 
@@ -198,10 +202,13 @@ def classify(
             split = None if labels is None else unseen(labels, given, scene)
         began, waited = time.perf_counter(), progress.paused_seconds
         mapped = _map(scene, fitted.checkpoint, about, where, progress, path)
+        mapped = _smoothed(mapped, smooth, progress) if smooth else mapped
         seconds = time.perf_counter() - began - (progress.paused_seconds - waited)
     apart = None
     if both and trained and split is not None and needs_it(split.protocol):
-        apart = _apart(scene, labels, model_id, split, where, settings, further, fitted, progress)
+        apart = _apart(
+            scene, labels, model_id, split, where, settings, further, fitted, smooth, progress
+        )
     result = ClassifyResult(
         model=model_id,
         overlays=tuple(_with_origin(overlay, fitted) for overlay in mapped.overlays),
@@ -218,6 +225,7 @@ def classify(
         apart=apart,
     )
     words = _words(further=further, statistics=statistics, both=apart is not None)
+    words += smooth.words() if smooth else []
     return _measured(result, mapped.raw, scene, labels, about, digest, words)
 
 
@@ -230,6 +238,7 @@ def _apart(
     settings: Mapping[str, Any] | None,
     further: bool,
     fitted: Fitted,
+    smooth: MapFilter | None,
     progress: Progress,
 ) -> Apart:
     """Measure on separate blocks, where that would say something of this training."""
@@ -243,8 +252,9 @@ def _apart(
             split.seed, None, note="Separate blocks were not measured: training was stopped."
         )
     return measure_apart(
-        scene, labels, model_id, split, device=device, settings=settings, progress=progress
-    )
+        scene, labels, model_id, split, device=device, settings=settings, smooth=smooth,
+        progress=progress,
+    )  # fmt: skip
 
 
 # -- the map ---------------------------------------------------------------------------------
@@ -276,6 +286,26 @@ def _map(
         if is_out_of_memory(error):
             raise
         raise damaged(path, error) from error
+
+
+def _smoothed(mapped: Mapped, smooth: MapFilter, progress: Progress) -> Mapped:
+    """Filter the class map; where its class changed, no probability of it is known."""
+    made = mapped.overlays[0]
+    assert isinstance(made, ClassMap)
+    labels = smooth.apply(made.labels, progress)
+    changed = labels != made.labels
+    sure = made.confidence
+    confidence = None if sure is None else np.where(changed, np.float32(np.nan), sure)
+    return replace(
+        mapped,
+        overlays=(replace(made, labels=labels, confidence=confidence), *mapped.overlays[1:]),
+        raw=np.where(changed, np.float32(np.nan), mapped.raw),
+        notes=(
+            *mapped.notes,
+            smooth.note(made.labels, labels),
+            "The layers of probability and margin are those of the unfiltered map.",
+        ),
+    )
 
 
 def _with_origin(overlay: Overlay, fitted: Fitted) -> Overlay:

@@ -62,7 +62,7 @@ class Product:
     cut: Cut | None = None
 
 
-class _Maker:
+class Maker:
     """Provenance that all layers of a run share."""
 
     def __init__(self, scene: Scene, method: str, command: str, **parameters: Any) -> None:
@@ -120,7 +120,7 @@ def match(
     chosen = _measure(measure)
     if measure == "euclidean_distance":
         check_units(references, _mean(scene, references.bands), scene)
-    make = _Maker(scene, measure, command, references=list(references.names), threshold=threshold)
+    make = Maker(scene, measure, command, references=list(references.names), threshold=threshold)
     make.notes += references.notes
     rows, cols, _ = scene.shape
     count = len(references.names)
@@ -233,7 +233,7 @@ def apply_formula(
         }
         for t in formula.taken
     ]
-    make = _Maker(scene, "formula", command, formula=formula.text, taken=taken)
+    make = Maker(scene, "formula", command, formula=formula.text, taken=taken)
     values = formula_map(formula, progress=progress)
     known = values[np.isfinite(values)]
     empty = int(values.size - known.size)
@@ -257,7 +257,7 @@ def transform(
     progress: Progress | None = None,
 ) -> Product:
     """Return the first components of PCA, MNF or ICA as maps, and how strong each is."""
-    make = _Maker(scene, method, command, components=components)
+    make = Maker(scene, method, command, components=components)
     found = transform_of(scene, method, components, bands=bands, seed=seed, progress=progress)
     maps = component_maps(scene, found, progress=progress)
     word = {"pca": "variance", "mnf": "signal_to_noise", "ica": "kurtosis"}[method]
@@ -284,7 +284,7 @@ def anomalies(
     progress: Progress | None = None,
 ) -> Product:
     """Return RX scores and the pixels above the threshold of a false-alarm rate."""
-    make = _Maker(
+    make = Maker(
         scene, "rx" if window is None else "local_rx", command, false_alarms=false_alarms,
         window=window, components=components,
     )  # fmt: skip
@@ -324,7 +324,7 @@ def find_target(
         raise WrongUse(
             f"There is no detector {method}.", way_out=f"Use {', '.join(TARGET_DETECTORS)}."
         )
-    make = _Maker(scene, method, command, references=list(references.names))
+    make = Maker(scene, method, command, references=list(references.names))
     make.notes += references.notes
     found = background_of(scene, references.bands, progress=progress)
     check_units(references, found.mean, scene)
@@ -362,7 +362,7 @@ def unmix(
     """
     from backends.spectra.abundances import abundance_maps
 
-    make = _Maker(scene, "fcls", command)
+    make = Maker(scene, "fcls", command)
     if references is None:
         bands = usable_bands(scene)
         found = find_endmembers(scene, bands, count, method, seed=seed, progress=progress)

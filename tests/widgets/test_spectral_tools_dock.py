@@ -155,7 +155,7 @@ def test_the_command_line_makes_the_same_map(
     workspace.close()
 
 
-@pytest.mark.parametrize("tool", ["Transform", "Anomalies", "Unmix", "Target"])
+@pytest.mark.parametrize("tool", ["Transform", "Cluster", "Anomalies", "Unmix", "Target"])
 def test_each_tool_lays_one_layer_and_lists_the_rest(opened: Any, tool: str) -> None:
     workspace, scene, dock = opened
     workspace.pin_here(scene.id, 7, 9)
@@ -172,6 +172,10 @@ def test_each_tool_lays_one_layer_and_lists_the_rest(opened: Any, tool: str) -> 
         assert [row[0] for row in cells(dock)] == ["1", "2", "3"]
         dock.result.all_button.click()
         assert len(by_title(workspace)) == 3
+    elif tool == "Cluster":
+        assert list(layers) == ["Clusters (k-means)"]
+        assert [row[0] for row in cells(dock)] == [f"Cluster {i}" for i in range(1, 9)]
+        assert logged(workspace)[0][3:7] == ["--method", "kmeans", "--count", "8"]
     elif tool == "Anomalies":
         assert set(layers) == {"RX score", "Anomalies"}
         assert layers["Anomalies"].labels[7, 9] == 1

@@ -142,6 +142,12 @@ class Question:
                 return products.apply_formula(
                     scene, told["formula"], others=self.others, title=told["title"], **common
                 )
+            case "cluster":
+                from backends.spectra.clustering import cluster
+
+                return cluster(
+                    scene, told["count"], told["method"], passes=told["passes"], **common
+                )
             case "rx":
                 window = window_of(scene, told["window"]) if told["window"] else None
                 return products.anomalies(

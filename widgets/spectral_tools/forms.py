@@ -39,6 +39,10 @@ FINDERS = {
     "ppi": ("Found in the scene (pixel purity)", "Most often the outermost"),
     "references": ("Chosen below", "Spectra of a library, of regions or of pins"),
 }
+GROUPINGS = {
+    "kmeans": ("k-means", "As many clusters as asked for, each pixel in the nearest"),
+    "isodata": ("ISODATA", "Splits wide clusters and merges close ones on the way"),
+}
 MOST_COMPONENTS = 200
 
 
@@ -125,6 +129,25 @@ class TransformForm(ToolForm):
 
     def settings(self) -> dict[str, Any]:
         return {"components": self.components_spin.value()}
+
+
+class ClusterForm(ToolForm):
+    """Classes without labels."""
+
+    TOOL = "cluster"
+
+    def __init__(self) -> None:
+        super().__init__("Which pixels belong together, without any labels?")
+        self.method_box = self._list("Method", GROUPINGS)
+        self.count_spin = self._count("Clusters", 8, 2, tip="For ISODATA: to begin with")
+        self.passes_spin = self._count("Passes", 20, 1, tip="Over the scene, at most")
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "method": self.method_box.currentData(),
+            "count": self.count_spin.value(),
+            "passes": self.passes_spin.value(),
+        }
 
 
 class AnomaliesForm(ToolForm):
