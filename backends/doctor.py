@@ -29,6 +29,7 @@ _READERS = (
 _OPTIONAL = frozenset({"pyhdf"})
 _MODELS = (
     ("sklearn", "svm and random_forest"),
+    ("spyndex", "the catalogue of spectral indices"),
     ("torch", "networks"),
     ("torchvision", "published networks"),
     ("timm", "published networks"),

@@ -1,13 +1,16 @@
-"""``clearband spectra cluster``: classes without labels."""
+"""``clearband spectra {cluster|index}``: classes without labels, indices by name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.console import emit, pairs
 from app.cli.options import AsJson, Out
-from app.cli.spectra_run import Option, SceneArg, Seed, run_tool, spectra_app
+from app.cli.spectra_run import Option, SceneArg, Seed, answer_text, run_tool, spectra_app
+from backends.errors import WrongUse
 from backends.jobs import Progress
 
 if TYPE_CHECKING:
@@ -60,3 +63,50 @@ def cluster_command(
         )  # fmt: skip
 
     run_tool("Clusters", scene, out, option, as_json, work)
+
+
+@spectra_app.command("index")
+def index_command(
+    scene: Annotated[
+        Path | None, typer.Argument(metavar="SCENE", help="Any image with wavelengths.")
+    ] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME…", help="NDVI, NBR, MSAVI …")
+    ] = None,
+    every: Annotated[bool, typer.Option("--list", help="List all indices.")] = False,
+    search: Annotated[
+        str, typer.Option("--search", help="List those with these words: water, burn, red edge.")
+    ] = "",
+    out: Out = None,
+    option: Option = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute spectral indices by name; say which bands stood for their letters, and how far off.
+
+    With --list or --search: what there is, and with a scene, what each one lacks.
+    """
+    if every or search:
+        rows = _listed(scene, option, search)
+        if not rows:
+            raise WrongUse(f"No index has the words {search}.", way_out="Use other words.")
+        emit({"indices": rows}, as_json=as_json, text=answer_text({"indices": rows}))
+        return
+    if scene is None:
+        raise WrongUse("Indices need a scene.", way_out="Give SCENE NAME…, or --list.")
+
+    def work(opened: Scene, progress: Progress, command: str) -> Product:
+        from backends.spectra.index_catalogue import compute_indices
+
+        return compute_indices(opened, names or (), command=command, progress=progress)
+
+    run_tool("Indices", scene, out, option, as_json, work)
+
+
+def _listed(path: Path | None, option: list[str] | None, search: str) -> list[dict[str, Any]]:
+    from backends.io import open_scene
+    from backends.spectra.index_catalogue import index_table
+
+    if path is None:
+        return index_table(None, search)
+    with open_scene(path, pairs(option, "--option")) as opened:
+        return index_table(opened, search)
