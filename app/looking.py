@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.bridge import Latest
-from backends.composite import coarse_level, default_recipe, render
+from backends.composite import coarse_level, default_recipe, render, window_words
 from backends.jobs import Job, Progress
 from backends.magnification import full_magnification, magnification_text
 from backends.scene import Scene
@@ -117,6 +117,7 @@ class Looking:
 
     def _on_scene(self, scene: Scene | None) -> None:
         self.letters.set_sides(() if scene is None else scene.info.sides)
+        self._name_window()
         if scene is None:
             self.overview.clear()
             self._window.status.show_magnification("")
@@ -128,11 +129,27 @@ class Looking:
             self.overview.set_picture(known)
         self._told()
 
+    def _name_window(self) -> None:
+        """Say in which display window a CT is seen: the same lung is black in another."""
+        scene = self._window.workspace.active_scene
+        shown = None if scene is None else self._canvas.pictures.shown(scene.id)
+        words = ""
+        if scene is not None and shown is not None and len(shown.limits) == 1:
+            low, high = shown.limits[0]
+            # The file's own comes first, and may be one that has a better name further on.
+            names = [n for n, pair in scene.info.windows.items() if pair == (low, high)]
+            if names:
+                words = window_words(names[-1], (low, high))
+            elif scene.info.windows:
+                words = window_words("Window", (low, high))
+        self._window.status.show_window(words)
+
     def _on_removed(self, scene_id: str) -> None:
         self._pictures.pop(scene_id, None)
 
     def _on_shown(self, scene_id: str) -> None:
         """The scene has another picture: so has its overview."""
+        self._name_window()
         scene = self._window.workspace.scenes.get(scene_id)
         if scene is None or scene.shape[0] * scene.shape[1] < SMALLEST:
             return

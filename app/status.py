@@ -41,6 +41,10 @@ class StatusBar(QWidget):
         self.magnification.setAccessibleName("Magnification")
         self.magnification.setToolTip("Magnification on the screen; View > Magnification sets it")
         self.magnification.hide()
+        self.window = QLabel("")
+        self.window.setAccessibleName("Display window")
+        self.window.setToolTip("Level and width of the display window; W shows the next one")
+        self.window.hide()
         self.jobs = JobSummary(self)
         self.jobs.clicked.connect(self.jobs_clicked)
         self.device = QLabel("")
@@ -50,6 +54,7 @@ class StatusBar(QWidget):
         row.setSpacing(16)
         row.addWidget(self.place, 1)
         row.addWidget(self.facts)
+        row.addWidget(self.window)
         row.addWidget(self.magnification)
         row.addWidget(self.jobs)
         row.addWidget(self.device)
@@ -115,6 +120,12 @@ class StatusBar(QWidget):
         if values is not None:
             parts.append(value_text(values, scene.info.unit))
         self.place.setText("  ·  ".join(parts))
+
+    def show_window(self, words: str) -> None:
+        """Name the display window a CT is seen in; empty where there is none."""
+        if words != self.window.text():
+            self.window.setText(words)
+            self.window.setVisible(bool(words))
 
     def show_magnification(self, words: str) -> None:
         """Say at how many × the scene is shown; empty where that means nothing."""

@@ -86,8 +86,12 @@ def test_display_windows_on_keys_and_hounsfield_under_the_mouse(
     qtbot.waitUntil(lambda: limits() == ((-1350, 150),))
     assert window.actions.qt("view.window_3").text() == "Lung (-600 / 1500)"
     assert window.actions.qt("view.window_3").isChecked()
+    # Its name is on the screen, and goes with the scene.
+    qtbot.waitUntil(lambda: window.status.window.text() == "Lung (-600 / 1500)")
+    assert not window.status.window.isHidden()
     window.actions.run("view.next_window")  # round to the file's own
     qtbot.waitUntil(lambda: limits() == ((-160, 240),))
+    qtbot.waitUntil(lambda: window.status.window.text() == "Mediastinum (40 / 400)")
     window.actions.run("view.next_window")  # not to its twin
     qtbot.waitUntil(lambda: limits() == ((-1350, 150),))
     window.canvas.next_band()  # a window holds for every slice
@@ -97,6 +101,8 @@ def test_display_windows_on_keys_and_hounsfield_under_the_mouse(
     value = window.canvas.value_at(scene, 0, 0)[0]
     assert window.status.place.text() == f"row 0, col 0  ·  {value:.4g} HU"
     assert value == pytest.approx(-1000, abs=2)
+    open_scene(window, slide())
+    assert window.status.window.isHidden()
 
 
 def test_sides_of_the_body_are_lettered(window: Any, open_scene: Any) -> None:
