@@ -236,13 +236,20 @@ class ImageClassifier:
 
     # -- targets -------------------------------------------------------------------------
 
-    def top(self, prepared: Prepared, count: int = 5) -> list[tuple[int, str, float]]:
-        """Return the likeliest classes: number, name, probability (mean over pixels)."""
-        mean = (
-            self.probabilities(prepared.tensor)[0].flatten(1).mean(1)
-            if self.pixelwise
-            else (self.probabilities(prepared.tensor)[0])
-        )
+    def top(
+        self, prepared: Prepared, count: int = 5, mask: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, str, float]]:
+        """Return the likeliest classes: number, name, probability.
+
+        Parameters
+        ----------
+        mask : bool array of shape (rows, cols) of the output, optional
+            For networks that classify pixels: over which the mean is; default all.
+        """
+        mean = self.probabilities(prepared.tensor)[0]
+        if self.pixelwise:
+            over = slice(None) if mask is None else torch.from_numpy(mask.ravel())
+            mean = mean.flatten(1)[:, over].mean(1)
         best = torch.topk(mean, min(count, len(mean)))
         return [
             (int(i), self.class_names[int(i)], float(p))

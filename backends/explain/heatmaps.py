@@ -29,6 +29,8 @@ from backends.scene import Scene, Window
 
 # A spectral network keeps what it did with every pixel until the way back.
 MOST_SPECTRAL_PIXELS = 200_000
+# Pixels on each side of one that is explained: fewer would hardly be a map.
+LEAST_AROUND = 12
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,8 @@ def explain_scene(
     """
     progress = progress or Progress()
     started = time.perf_counter()
+    if window is None and not level:
+        window = _around(classifier, scene, request)
     most = MOST_SPECTRAL_PIXELS if classifier.spec.size is None else None
     window, level = window_for(scene, window, level, *([most] if most else []))
     look = look_at(classifier, scene, slice_number=slice_number)
@@ -147,6 +151,10 @@ def explain_scene(
     progress.check()
     region, pixel = _targets_in(scene, request, window, level)
     target = classifier.target(prepared, request.wanted, region=region, pixel=pixel)
+    if request.pixel is not None:  # in words it is a pixel of the scene, not of the window
+        row, col = request.pixel
+        name = f"{classifier.class_names[target.index]} at row {row} and column {col}"
+        target = replace(target, name=name)
     found = explain(
         classifier, prepared, target, request.how, request.settings, progress,
         layer=request.layer, untrained=request.untrained,
@@ -161,10 +169,38 @@ def explain_scene(
         centre=0.0 if found.method.signed else None, unit=unit_of(request.how),
         target=found.target.name, placement=on_scene(scene, window, level, Placement()),
     )  # fmt: skip
-    top = tuple(classifier.top(prepared))
+    there = None if region is None and pixel is None else target.mask
+    top = tuple(classifier.top(prepared, mask=there))
     whole = Found(heatmap, found, top, window, level, prepared)
     heatmap = replace(heatmap, grid=whole.native, grid_shape=found.values.shape)
     return replace(whole, heatmap=heatmap)
+
+
+def _around(classifier: ImageClassifier, scene: Scene, request: Request) -> Window | None:
+    """Return what the answer for a pixel or region depends on; None where that is everything.
+
+    Beyond it a map is nought. Looking there, too, takes a hundred times as long on a cube, and
+    random maps, which trust is measured against, would nearly all miss what counts.
+    """
+    reach = classifier.spec.reach
+    if reach is None or not classifier.pixelwise:
+        return None
+    if request.pixel is not None:
+        (top, left), (bottom, right) = request.pixel, request.pixel
+    elif request.region is not None and request.region.any():
+        if request.region.shape != scene.shape[:2]:
+            return None  # refused further on
+        rows, cols = (np.flatnonzero(request.region.any(axis)) for axis in (1, 0))
+        top, left, bottom, right = (int(n) for n in (rows[0], cols[0], rows[-1], cols[-1]))
+    else:
+        return None
+    if not (0 <= top < scene.shape[0] and 0 <= left < scene.shape[1]):
+        return None
+    wide = max(reach, LEAST_AROUND)
+    top, left = max(0, top - wide), max(0, left - wide)
+    return Window(top, left, bottom + wide + 1 - top, right + wide + 1 - left).clip(
+        *scene.shape[:2]
+    )
 
 
 def explain_volume(

@@ -51,6 +51,8 @@ class InputSpec:
     band_numbers, wavelength_nm : tuples, one entry a band
         Which bands of a scene it reads, for networks that were trained on certain ones;
         empty otherwise.
+    reach : int or None
+        How many pixels away the answer for a pixel can still see; None where it sees all.
     """
 
     size: tuple[int, int] | None = (224, 224)
@@ -66,6 +68,7 @@ class InputSpec:
     fit: str = "whole"
     band_numbers: tuple[int, ...] = ()
     wavelength_nm: tuple[float, ...] = ()
+    reach: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

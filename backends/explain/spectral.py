@@ -83,6 +83,13 @@ def _mirrored(image: Tensor, half: int) -> Tensor:
     return image[:, torch.from_numpy(rows)][:, :, torch.from_numpy(cols)]
 
 
+def _reach(network: PixelNetwork) -> int | None:
+    """Return how far a pixel's answer sees; None where it depends on the image or the place."""
+    if network.whole_image or network.position:
+        return None
+    return max(network.patch, network.context) // 2
+
+
 def is_checkpoint(path: Path) -> bool:
     """Tell whether a file is a checkpoint of a spectral classifier."""
     try:
@@ -131,6 +138,7 @@ def open_spectral(path: Path, *, device: str = "cpu") -> ImageClassifier:
         wavelength_nm=()
         if stretch.wavelength_nm is None
         else tuple(map(float, np.asarray(stretch.wavelength_nm))),
+        reach=_reach(network),
     )
     where = checkpoint.facts.get("scene_file") or checkpoint.facts.get("scene") or "a scene"
     card = Card(

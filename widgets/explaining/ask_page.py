@@ -6,16 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QCheckBox,
-    QComboBox,
-    QCompleter,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -29,25 +25,26 @@ from backends.explain.model_choices import (
     of_file,
     of_saved,
 )
-from backends.jobs import JobHandle, JobState, Progress
+from backends.jobs import JobHandle, JobState
 from backends.scene import Scene, Window
 from widgets.background import listen
 from widgets.classify_jobs import SaveModel
+from widgets.explaining.choosers import PIXEL, ClassBox, LayerBox, PlaceBox
 from widgets.explaining.desk import Desk
-from widgets.explaining.questions import Answer, Question, Where
+from widgets.explaining.questions import Answer, Question, Where, networks_and_methods
 from widgets.explaining.result_box import ResultBox
 from widgets.explaining.view_box import ViewBox
 from widgets.explaining.where_box import WhereBox
-from widgets.explaining.words import escape, sentence, share
+from widgets.explaining.words import escape, sentence
 from widgets.pages import narrow_box
 from widgets.running_row import RunningRow
 from widgets.theme import GRID, wrapped
 
 if TYPE_CHECKING:
     from backends.explain.asking import Method
+    from backends.explain.layers import Layer
 
 ANOTHER = "file…"
-SEEN, PIXEL = "seen", "pixel"
 
 
 class AskPage(QWidget):
@@ -72,7 +69,6 @@ class AskPage(QWidget):
         self._choices: list[ModelChoice] = []
         self._methods: dict[str, Method] = {}
         self._handle: JobHandle[Any] | None = None
-        self._pixel: tuple[str, int, int] | None = None
         self._seconds: dict[tuple[object, ...], float] = {}
         self._asked: tuple[str, str] | None = None  # scene and network the classes are of
         self._listing = False
@@ -114,25 +110,12 @@ class AskPage(QWidget):
         form.addRow("Method", self.method_box)
         self.method_line = wrapped()
         form.addRow(self.method_line)
-        self.class_box = QComboBox()
-        self.class_box.setEditable(True)
-        self.class_box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.class_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.class_box.setMinimumContentsLength(8)
-        self.class_box.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.class_box.setToolTip("What is explained; type a few letters to find a class")
-        completer = QCompleter(self.class_box.model(), self.class_box)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        self.class_box.setCompleter(completer)
-        self.class_box.addItem("the likeliest", None)
+        self.class_box = ClassBox()
         form.addRow("Class", self.class_box)
-        self.place_box = narrow_box("Whose answer is explained: the network classifies pixels")
+        self.place_box = PlaceBox()
         form.addRow("At", self.place_box)
-        self.layer_box = narrow_box("The layer that the map is made at")
-        self.layer_box.addItem("found for you", "")
+        self.layers = LayerBox()
+        self.layer_box = self.layers.box
         self.layer_box.currentIndexChanged.connect(self._say_layer)
         form.addRow("Layer", self.layer_box)
         self.layer_line = wrapped()
@@ -169,7 +152,7 @@ class AskPage(QWidget):
         if self._listing:
             return
         self._listing = True
-        self._desk.quiet("List networks and methods", "list", _list, self._on_listed)
+        self._desk.quiet("List networks and methods", "list", networks_and_methods, self._on_listed)
 
     def list_again(self) -> None:
         """A network may have been taught meanwhile."""
@@ -272,7 +255,7 @@ class AskPage(QWidget):
             return
         same_network = self._asked is not None and now is not None and self._asked[1] == now[1]
         if not same_network:
-            self._fill_classes((), ())
+            self.class_box.fill((), ())
             self._fill_layers(())
             self.form.setRowVisible(self.place_box, choice is not None and choice.kind == SPECTRAL)
         self._asked = None
@@ -306,20 +289,11 @@ class AskPage(QWidget):
         self._fill_places()
 
     def _on_pixel(self, scene_id: str, row: int, col: int) -> None:
-        self._pixel = (scene_id, row, col)
+        self.place_box.take(scene_id, row, col)
         self._fill_places()
 
     def _fill_places(self) -> None:
-        scene, chosen = self._workspace.active_scene, self.place_box.currentData()
-        self.place_box.clear()
-        self.place_box.addItem("the pixels it gives to the class", SEEN)
-        if scene is not None and self._pixel is not None and self._pixel[0] == scene.id:
-            self.place_box.addItem(f"row {self._pixel[1]}, column {self._pixel[2]}", PIXEL)
-            if chosen in (None, SEEN):
-                chosen = PIXEL
-        for region in self.where.regions():
-            self.place_box.addItem(region.name, region.id)
-        self.place_box.setCurrentIndex(max(0, self.place_box.findData(chosen)))
+        self.place_box.fill(self._workspace.active_scene, self.where.regions())
 
     def _refresh(self) -> None:
         scene, choice = self._workspace.active_scene, self.choice
@@ -340,30 +314,16 @@ class AskPage(QWidget):
         scene, choice = self._workspace.active_scene, self.choice
         if scene is None or choice is None:
             return None
-        pixel = region = None
-        if not self.place_box.isHidden():
-            place = self.place_box.currentData()
-            drawn = self._workspace.regions.get(str(place))
-            if place == PIXEL and self._pixel is not None:
-                pixel = self._pixel[1:]
-            elif drawn is not None:
-                region = drawn.mask(scene.shape[:2])
+        pixel, region = self.place_box.place(scene, self.where.regions())
+        wanted = self.class_box.wanted()
         how = str(self.method_box.currentData())
         layer = ""
         if self._methods[how].needs:
-            layer = str(self.layer_box.currentData() or "")
+            layer = self.layers.chosen
         return Question(
-            scene, choice, self.where.where(scene), how, self._wanted(), layer, pixel, region,
+            scene, choice, self.where.where(scene), how, wanted, layer, pixel, region,
             self.fetch_check.isChecked() and not choice.here, self.assess_check.isChecked(),
         )  # fmt: skip
-
-    def _wanted(self) -> int | None:
-        text = self.class_box.currentText().strip()
-        place = self.class_box.findText(text)
-        if place >= 0:
-            found = self.class_box.itemData(place)
-            return None if found is None else int(found)
-        return None
 
     def explain(self) -> None:
         """Make the map."""
@@ -424,9 +384,9 @@ class AskPage(QWidget):
             return
         if _key(choice) == _key(asked.choice) and answer.top:
             self._asked = (scene.id, _key(choice))
-            self._fill_classes(answer.classifier.class_names, answer.top)
+            self.class_box.fill(answer.classifier.class_names, answer.top)
+            self.layers.automatic = answer.layer if not asked.layer else None
             self._fill_layers(answer.layers)
-            self._automatic = answer.layer if not asked.layer else None
             self.form.setRowVisible(self.place_box, answer.classifier.pixelwise)
             self._say_layer()
             if choice.kind == FILE:
@@ -437,58 +397,15 @@ class AskPage(QWidget):
         if answer.overlay is None:
             self.result.show_likeliest(answer.top)
 
-    def _fill_classes(self, names: Sequence[str], top: Sequence[tuple[int, str, float]]) -> None:
-        wanted = self._wanted()
-        self.class_box.blockSignals(True)
-        self.class_box.clear()
-        self.class_box.addItem("the likeliest", None)
-        for number, name, probability in top:
-            self.class_box.addItem(f"{name} · {share(probability)}", number)
-        shown = {number for number, _, _ in top}
-        rest = [(name, number) for number, name in enumerate(names) if number not in shown]
-        for name, number in sorted(rest):
-            self.class_box.addItem(name, number)
-        place = 0 if wanted is None else self.class_box.findData(wanted)
-        self.class_box.setCurrentIndex(max(0, place))
-        self.class_box.blockSignals(False)
-
-    _automatic: Any = None
-
-    def _fill_layers(self, layers: Sequence[Any]) -> None:
-        chosen = self.layer_box.currentData()
-        self.layer_box.blockSignals(True)
-        self.layer_box.clear()
-        self.layer_box.addItem("found for you", "")
-        for layer in reversed(layers):
-            rows, cols = layer.grid
-            self.layer_box.addItem(f"{layer.name or 'output'} · {rows} × {cols}", layer.name)
-        self.layer_box.setCurrentIndex(max(0, self.layer_box.findData(chosen)))
-        self.layer_box.blockSignals(False)
-        if not layers:
-            self._automatic = None
+    def _fill_layers(self, layers: Sequence[Layer]) -> None:
+        self.layers.fill(layers)
         self._say_layer()
 
     def _say_layer(self, *_: object) -> None:
-        said, layer = "", self._automatic
         chosen = self._methods.get(str(self.method_box.currentData()))
-        needed = chosen is not None and bool(chosen.needs)
-        if layer is not None and needed and not self.layer_box.currentData():
-            said = layer.reason
-            if layer.name not in said:
-                said = f"{layer.name}: {said}"
+        said = self.layers.reason() if chosen is not None and chosen.needs else ""
         self.layer_line.setText(escape(said))
         self.form.setRowVisible(self.layer_line, bool(said))
-
-
-def _list(progress: Progress) -> Any:
-    from backends import devices
-
-    # Before the libraries: beside a window not all of torch may be loaded.
-    devices.choose("auto")
-    from backends.explain.explainers import METHODS
-    from backends.explain.model_choices import model_choices
-
-    return model_choices(), METHODS
 
 
 def _much(at: Where | None) -> object:

@@ -362,6 +362,18 @@ def _of_slices(q: Question, classifier: ImageClassifier, every: Sequence[Found])
     return replace(each[q.where.slice_number or 0][1], each=tuple(each))
 
 
+def networks_and_methods(progress: Progress) -> Any:
+    """Return the networks on offer and the methods; it imports the libraries."""
+    from backends import devices
+
+    # Before the libraries: beside a window not all of torch may be loaded.
+    devices.choose("auto")
+    from backends.explain.explainers import METHODS
+    from backends.explain.model_choices import model_choices
+
+    return model_choices(), METHODS
+
+
 def _layers(classifier: ImageClassifier, batch: Any) -> tuple[Layer, ...]:
     from backends.explain.layers import layers_of
 

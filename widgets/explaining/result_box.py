@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QW
 
 from widgets.explaining.band_plot import BandPlot
 from widgets.explaining.desk import Desk, one_value
+from widgets.explaining.questions import Answer
 from widgets.explaining.words import escape, likeliest, trust_line
 from widgets.theme import GRID, wrapped
 
@@ -56,7 +57,7 @@ class ResultBox(QWidget):
             return
         lines = [f"<b>{escape(heatmap.title)}</b>"]
         if answer is not None and answer.found is not None:
-            lines.append(likeliest(answer.top))
+            lines.append(likeliest(answer.top, start=_whose(answer)))
             lines += [escape(state.sentence) for state in answer.found.explanation.states]
         if one_value(heatmap):
             lines.append("The map has one value; what mattered are the parts of the spectrum.")
@@ -83,6 +84,15 @@ class ResultBox(QWidget):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(self.command_line.text())
+
+
+def _whose(answer: Answer) -> str:
+    """Return whose answer the classes are: the image's, a place's, or a mean over pixels."""
+    if not answer.classifier.pixelwise:
+        return "The network says"
+    if answer.question.pixel is None and answer.question.region is None:
+        return "The network says, on average over all pixels"
+    return "The network says there"
 
 
 def _broken(command: str) -> str:

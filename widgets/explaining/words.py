@@ -27,10 +27,12 @@ def share(value: float) -> str:
     return f"{100 * value:.1f}\u00a0%" if value >= 0.001 else "below 0.1\u00a0%"
 
 
-def likeliest(top: Sequence[tuple[int, str, float]], most: int = 3) -> str:
+def likeliest(
+    top: Sequence[tuple[int, str, float]], most: int = 3, start: str = "The network says"
+) -> str:
     """Return what a network says, as text with marks."""
     said = ", ".join(f"{escape(name.split(',')[0])} {share(p)}" for _, name, p in top[:most])
-    return f"The network says: {said}." if said else ""
+    return f"{start}: {said}." if said else ""
 
 
 def badge(verdict: str) -> str:

@@ -106,6 +106,29 @@ def test_substrates_follow_what_the_network_reads() -> None:
     assert settings_for(classifier, ct=0).deletion.title == "air (−1000 HU)"
 
 
+@pytest.mark.parametrize(
+    ("bands", "unit", "taken_away", "before_shown"),
+    [(5, "", "mean", "mean"), (3, "", "mean", "blur"), (3, "HU", "values", "values")],
+)
+def test_band_means_for_cubes_air_for_ct_and_blur_for_photographs(
+    bands: int, unit: str, taken_away: str, before_shown: str
+) -> None:
+    from backends.bands import BandTable
+    from backends.explain.explanation_trust import settings_for_scene
+    from backends.scene import ArraySource, Scene, SceneInfo
+
+    network = torch.nn.Conv2d(bands, 2, 1)
+    spec = InputSpec((8, 8), bands, (0.5,) * bands, (0.5,) * bands)
+    classifier = ImageClassifier(network, ("a", "b"), spec, Card("n", "N", trained_on="x"))
+    info = SceneInfo(None, "medical", BandTable.build(bands), title="S", unit=unit)
+    scene = Scene(ArraySource(np.zeros((8, 8, bands), np.int16)), info)
+    found = settings_for_scene(classifier, scene)
+    assert (found.deletion.id, found.insertion.id) == (taken_away, before_shown)
+    if unit == "HU":  # black in the window that is shown: 0 before the normalisation
+        assert found.deletion.title == "air (−1000 HU)"
+        assert found.deletion.values == (-1.0,) * bands
+
+
 def test_files_hold_card_and_curves(tmp_path: Path) -> None:
     classifier = planted()
     prepared = classifier.prepare(picture())

@@ -283,3 +283,20 @@ def test_a_spectral_network_trained_here_is_explained_by_wavelength(tmp_path: Pa
     )
     drops = dict(zip(found.explanation.part_names, found.explanation.parts[:, 0, 0], strict=True))
     assert abs(drops["NIR"]) > 3 * abs(drops["VIS"])
+    # Of a pixel only what its answer can see is looked at; the map is the same, and 0 beyond.
+    asked = Request("saliency", pixel=(2, 20))
+    near = explain_scene(classifier, scene, asked)
+    assert near.window == Window(0, 8, 15, 16)
+    whole = explain_scene(classifier, scene, asked, window=Window(0, 0, 24, 24)).heatmap.values
+    np.testing.assert_allclose(near.heatmap.values, whole[:15, 8:], atol=1e-6)
+    assert np.count_nonzero(whole) == np.count_nonzero(whole[:15, 8:]) > 0
+    assert (near.heatmap.placement.row, near.heatmap.placement.col) == (0, 8)
+    assert near.heatmap.target == "plants at row 2 and column 20"
+    # What it says is said of that pixel, not of the scene.
+    assert near.top[0][1] == near.heatmap.target.split(" at ")[0] == "plants"
+    assert near.top[0][2] == pytest.approx(near.explanation.probability, abs=1e-6)
+    field = np.zeros((24, 24), bool)
+    field[3:6, 2:4] = True
+    assert explain_scene(classifier, scene, Request("saliency", region=field)).window == Window(
+        0, 0, 18, 16
+    )
