@@ -8,9 +8,12 @@ from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.fire.bands_form import BandsForm
+from widgets.fire.bands_page import BandsPage
 from widgets.fire.desk import FireDesk
 from widgets.fire.detect_page import DetectPage
 from widgets.fire.feed_page import FeedPage
+from widgets.fire.maps_page import MapsPage
+from widgets.fire.passes_page import PassesPage
 from widgets.fire.pixel_page import PixelPage
 from widgets.pages import PageTabs, scrolled_column
 from widgets.perimeter.board import LineBoard
@@ -20,6 +23,9 @@ _TIPS = {
     "Detect": "Rules and networks over the open scene; gate, threshold and least size",
     "Pixel": "What every rule and network says of a clicked pixel, by which number",
     "Feed": "Play a flight line as it is flown, or watch a folder",
+    "Passes": "Several passes over one fire: what burns in several, what one saw alone",
+    "Bands": "Which bands matter in this scene, beside what the paper published",
+    "Maps": "Burn ratio and its fall, vegetation, flames by HFDI, GOES codes",
 }
 
 
@@ -53,8 +59,12 @@ class FireDock(QWidget):
         body.addWidget(self.bands)
         self.detect, self.pixel = DetectPage(self.desk), PixelPage(self.desk)
         self.feed = FeedPage(self.desk)
+        self.passes = PassesPage(self.desk, self.detect.question)
+        self.importance = BandsPage(self.desk, self.detect.question)
+        self.maps = MapsPage(self.desk)
         self.pages: dict[str, QWidget] = {
-            "Detect": self.detect, "Pixel": self.pixel, "Feed": self.feed
+            "Detect": self.detect, "Pixel": self.pixel, "Feed": self.feed,
+            "Passes": self.passes, "Bands": self.importance, "Maps": self.maps,
         }  # fmt: skip
         tabs = PageTabs(self.pages, _TIPS, self.show_page)
         self.tabs = tabs.buttons

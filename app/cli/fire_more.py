@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.console import emit, pairs, run_job, table
-from app.cli.fire import _CHANNELS, _SENSOR, _UNITS, fire_app
+from app.cli.fire import _CHANNELS, _SENSOR, _UNITS, _numbers, fire_app
 from backends.errors import ClearbandError, WrongUse
 from backends.jobs import Job, Progress
 
@@ -24,6 +24,11 @@ _RULES = Annotated[
     str | None, typer.Option("--rules", help="A,B,C,D,F,…; default what the bands allow.")
 ]
 _NIGHT = Annotated[bool | None, typer.Option("--night/--day", help="Default: by the light.")]
+_SEGMENTER = Annotated[
+    Path | None, typer.Option("--segmenter", help="The second file of the Keras pair.")
+]
+_SUN = Annotated[float | None, typer.Option("--sun-zenith", help="Degrees.")]
+_SET = Annotated[list[str] | None, typer.Option("--set", help="A.day_k=320: a number of a rule.")]
 _DEVICE = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or mps.")]
 
 
@@ -45,6 +50,9 @@ def passes_command(
     channels: Annotated[str, _CHANNELS] = "",
     units: Annotated[str, _UNITS] = "",
     night: _NIGHT = None,
+    segmenter: _SEGMENTER = None,
+    sun_zenith: _SUN = None,
+    number: _SET = None,
     device: _DEVICE = "auto",
     option: _OPTION = None,
     as_json: _JSON = False,
@@ -59,7 +67,8 @@ def passes_command(
     question = FireQuestion(
         sensor=sensor, channels=listed(channels), units=units, night=night,
         rules=_listed_rules(rules), model=model, gate=gate, threshold=threshold,
-        min_size=min_size, device=device,
+        min_size=min_size, device=device, segmenter=segmenter, sun_zenith=sun_zenith,
+        numbers=_numbers(number),
     )  # fmt: skip
     settings = pairs(option, "--option")
 
@@ -126,6 +135,10 @@ def bands_command(
     channels: Annotated[str, _CHANNELS] = "",
     units: Annotated[str, _UNITS] = "",
     night: _NIGHT = None,
+    segmenter: _SEGMENTER = None,
+    sun_zenith: _SUN = None,
+    number: _SET = None,
+    device: _DEVICE = "auto",
     option: _OPTION = None,
     as_json: _JSON = False,
 ) -> None:
@@ -135,7 +148,8 @@ def bands_command(
 
     question = FireQuestion(
         sensor=sensor, channels=listed(channels), units=units, night=night, model=model,
-        rules=_listed_rules(rules),
+        rules=_listed_rules(rules), segmenter=segmenter, sun_zenith=sun_zenith,
+        numbers=_numbers(number), device=device,
     )  # fmt: skip
     settings = pairs(option, "--option")
 
@@ -214,7 +228,9 @@ def map_command(
 
 
 def _listed_rules(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(r.strip() for r in text.split(",") if r.strip())
+    if text is None or text.strip() == "none":
+        return None if text is None else ()
+    return tuple(r.strip() for r in text.split(",") if r.strip())
 
 
 def _said() -> str:

@@ -20,9 +20,10 @@ from backends.fire.importance import (
     rule_importance,
 )
 from backends.fire.published import CAVEATS, published_table
-from backends.fire.question import FireQuestion
+from backends.fire.question import FireQuestion, reader_words
 from backends.fire.rules import usable
 from backends.jobs import Progress
+from backends.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,21 @@ def band_study(
     if networks is not None:
         found = band_importance(
             image, networks, truth=truth, threshold=question.pixel_threshold(networks),
-            progress=progress,
+            device=question.device_id(networks), progress=progress,
         )  # fmt: skip
     by_rules = (
         rule_importance(image, asked, numbers=question.numbers, progress=progress) if asked else []
     )
     return BandStudy(image.scene.title, tuple(found), tuple(by_rules), asked)
+
+
+def study_command(scene: Scene, question: FireQuestion) -> tuple[str, ...]:
+    """Return the command line that does the same; empty for a scene that is in no file."""
+    path = scene.info.path
+    if path is None:
+        return ()
+    words = question.words(but=("gate", "threshold", "min-size"))
+    return ("fire", "bands", str(path), *words, *reader_words(scene))
 
 
 def study_rows(study: BandStudy) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

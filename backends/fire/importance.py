@@ -54,6 +54,7 @@ def band_importance(
     threshold: float = 0.5,
     most_tiles: int = 16,
     seed: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> list[BandImportance]:
     """Shuffle each channel among the pixels of a tile and see what changes.
@@ -85,7 +86,7 @@ def band_importance(
             if hidden >= 0:
                 part = shown[hidden][valid]
                 shown[hidden][valid] = rng.permutation(part)
-            _, drawn = ask_tile(networks, shown, 0.0)
+            _, drawn = ask_tile(networks, shown, 0.0, device)
             assert drawn is not None
             sums[hidden + 1] += float(drawn[valid].mean()) / len(windows) if valid.any() else 0.0
             if truth is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, ClearbandError, WrongUse
 from backends.fire.fields import FireImage
+from backends.fire.question import FireQuestion, reader_words
 from backends.fire.roles import ROLES
 from backends.fire.rules import goes, indices
 from backends.fire.several_passes import why_not_one_grid
@@ -169,6 +171,24 @@ def make_map(
         notes=() if image is None else image.notes,
     )  # fmt: skip
     return _layers(made, scene, values, limit, by)
+
+
+def map_command(
+    map_id: str, scene: Scene, question: FireQuestion, before: Scene | None = None
+) -> tuple[str, ...]:
+    """Return the command line that does the same; empty where a scene is in no file."""
+    paths = [s.info.path for s in (scene, before) if s is not None]
+    if any(path is None for path in paths):
+        return ()
+    out = f"{Path(str(paths[0])).stem}_{map_id}"
+    words = ["fire", "map", map_id, str(paths[0]), "--out", out]
+    if before is not None:
+        words += ["--before", str(paths[1])]
+    without = (
+        "sun-zenith", "night", "rules", "model", "segmenter", "gate", "threshold", "min-size",
+        "set", "device",
+    )  # fmt: skip
+    return (*words, *question.words(but=without), *reader_words(scene))
 
 
 def _check_before(made: FireMap, scene: Scene, before: FireImage | None) -> None:

@@ -107,25 +107,31 @@ class FireQuestion:
         path = scene.info.path
         if path is None:
             return ()
-        options = [w for k, v in scene.info.options.items() for w in ("--option", f"{k}={v}")]
+        options = reader_words(scene)
         out = out or f"{Path(path).stem}_fire"
         return ("fire", str(path), "--out", out, *self.words(), *options)
 
-    def words(self) -> tuple[str, ...]:
-        """Return the options by which the question differs from the default one."""
+    def words(self, *, but: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the options by which the question differs from the default one.
+
+        Parameters
+        ----------
+        but : tuple of str
+            Names of options that the command does not have.
+        """
         words: list[str] = []
 
         def add(name: str, value: object, default: object = None) -> None:
-            if value != default and value is not None:
+            if value != default and value is not None and name not in but:
                 words.extend((f"--{name}", str(value)))
 
         add("sensor", self.sensor, "")
         add("channels", ",".join(map(str, self.channels or ())), "")
         add("units", self.units, "")
         add("sun-zenith", self.sun_zenith)
-        if self.night is not None:
+        if self.night is not None and "night" not in but:
             words.append("--night" if self.night else "--day")
-        if self.rules is not None:
+        if self.rules is not None and "rules" not in but:
             words.extend(("--rules", ",".join(self.rules) or "none"))
         add("model", self.model)
         add("segmenter", self.segmenter)
@@ -133,7 +139,7 @@ class FireQuestion:
             add("gate", self.gate, GATE)
             add("threshold", self.threshold)
         add("min-size", self.min_size, 1)
-        for rule_id, values in self.numbers.items():
+        for rule_id, values in () if "set" in but else self.numbers.items():
             for name, value in values.items():
                 words.extend(("--set", f"{rule_id}.{name}={value}"))
         add("device", self.device, "auto")
@@ -163,6 +169,12 @@ class FireAnswer:
             progress=progress,
         )  # fmt: skip
         return replace(self, question=asked, found=found)
+
+
+def reader_words(scene: Scene) -> tuple[str, ...]:
+    """Return what was said to the reader of a scene as options."""
+    pairs = scene.info.options.items()
+    return tuple(word for key, value in pairs for word in ("--option", f"{key}={value}"))
 
 
 def listed(text: str) -> tuple[int, ...] | None:

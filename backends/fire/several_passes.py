@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.fire.fields import FireImage
-from backends.fire.question import FireQuestion
+from backends.fire.question import FireQuestion, reader_words
 from backends.fire.rules.passes import Passes, consistent
 from backends.georeference import GeoReference
 from backends.io.writers.atomic import replacing_folder
@@ -180,6 +180,18 @@ def write_passes(
         (inner / "passes.json").write_text(text + "\n", encoding="utf-8")
         names.append("passes.json")
     return [folder / name for name in names]
+
+
+def passes_command(
+    scenes: Sequence[Scene], question: FireQuestion, least: int = 2
+) -> tuple[str, ...]:
+    """Return the command line that does the same; empty where a scene is in no file."""
+    paths = [scene.info.path for scene in scenes]
+    if any(path is None for path in paths):
+        return ()
+    out = f"{Path(str(paths[0])).stem}_passes"
+    words = (*question.words(), *reader_words(scenes[0]))
+    return ("fire", "passes", *map(str, paths), "--out", out, "--least", str(least), *words)
 
 
 def passes_words(summary: dict[str, Any]) -> dict[str, str]:

@@ -251,3 +251,68 @@ def test_a_watched_folder_opens_what_arrives(
     scene = workspace.active_scene
     assert scene is not None
     assert [o for o in workspace.overlays_of(scene.id) if o.title == "Fire mask"]
+
+
+def test_passes_of_one_grid_are_compared(opened: Any, line: AmsScene) -> None:
+    workspace, scene, dock = opened
+    dock.show_page("Passes")
+    assert not dock.passes.go_button.isEnabled()
+    assert "Open another pass" in dock.passes.hint.text()
+    other = simulate_ams(448, seed=2, variant="no-fire").to_scene()
+    elsewhere = Scene(ArraySource(np.zeros((8, 8, 2), np.float32)), SceneInfo(
+        None, "hyperspectral", BandTable.build(2), title="nowhere"))  # fmt: skip
+    for more in (other, elsewhere):
+        workspace.add_scene(more)
+    workspace.activate(scene.id)
+    rows = {dock.passes.scenes.item(n).text(): dock.passes.scenes.item(n) for n in range(2)}
+    assert "no georeference" in rows["nowhere"].toolTip()
+    assert [s.id for s in dock.passes.chosen()] == [other.id]
+    dock.passes.compare()
+    layers = by_title(workspace)
+    assert layers["Passes: times observed"].values.max() == 2
+    fire = layers["Rule A"].labels if "Rule A" in layers else line.truth
+    alone = layers["Passes: in one pass only"].labels == 1
+    assert (alone & fire).sum() > 0.5 * fire.sum()
+    assert dock.passes.table.rowCount() == 6
+    assert dock.passes.table.isVisible()
+
+
+def test_hidden_bands_stand_beside_the_papers(opened: Any, networks: Any) -> None:
+    _, _, dock = opened
+    dock.show_page("Bands")
+    dock.importance.hide_bands()
+    table = dock.importance.table
+    heads = [table.horizontalHeaderItem(c).text() for c in range(table.columnCount())]
+    assert heads == ["Hidden", "A", "B", "C", "F", "Paper, alone"]
+    rows = {table.item(n, 0).text(): n for n in range(table.rowCount())}
+    heat = rows["mid-wave infrared"]
+    assert int(table.item(heat, 1).text().split()[0]) < 20
+    assert table.item(heat, 5).text() == "45 %"
+    dock.desk.load([Path("fire.safetensors")])
+    assert "open networks" in dock.importance.hint.text()
+    dock.importance.hide_bands()
+    assert table.horizontalHeaderItem(1).text() == "Probability"
+    assert table.item(0, 1).text().startswith("-") or table.item(0, 1).text().startswith("+")
+    assert table.item(0, 3).text() == "45 %"
+
+
+def test_maps_of_burnt_ground_become_layers(opened: Any) -> None:
+    workspace, scene, dock = opened
+    dock.show_page("Maps")
+    page = dock.maps
+    assert page.map_box.currentData() == "nbr"
+    assert not page.before_box.isVisible()
+    page.make()
+    assert "G Burn ratio (NBR)" in by_title(workspace)
+    page.map_box.setCurrentIndex(page.map_box.findData("dnbr"))
+    page.refresh()
+    assert not page.go_button.isEnabled()
+    before = simulate_ams(448, seed=2, variant="no-fire").to_scene()
+    workspace.add_scene(before)
+    workspace.activate(scene.id)
+    page.map_box.setCurrentIndex(page.map_box.findData("dnbr"))
+    page.refresh()
+    assert page.before_box.currentData() == before.id
+    page.make()
+    assert "G Fall of the burn ratio (dNBR)" in by_title(workspace)
+    assert page.map_box.model().item(page.map_box.findData("goes")).isEnabled() is False

@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import (
 )
 
 from backends.fire.combined import tile_windows
-from backends.fire.question import FireAnswer
+from backends.fire.question import FireAnswer, FireQuestion
 from backends.fire.results import TilePartial
 from backends.jobs import Job, JobHandle, Progress
 from backends.scene import Scene
@@ -154,16 +154,20 @@ class DetectPage(QWidget):
         if names:
             self._desk.load([Path(name) for name in names])
 
+    def question(self) -> FireQuestion:
+        """Return how fire would be looked for now."""
+        desk, tuning = self._desk, self.tuning.tuning
+        return replace(
+            desk.question, rules=self.rules.chosen(), gate=tuning.gate, min_size=tuning.min_size,
+            threshold=tuning.threshold if desk.networks is not None else None,
+        )  # fmt: skip
+
     def find(self) -> JobHandle[Any] | None:
         """Look for fire in the active scene."""
         desk, scene = self._desk, self._desk.scene
         if scene is None:
             return None
-        tuning = self.tuning.tuning
-        question = replace(
-            desk.question, rules=self.rules.chosen(), gate=tuning.gate, min_size=tuning.min_size,
-            threshold=tuning.threshold if desk.networks is not None else None,
-        )  # fmt: skip
+        question = self.question()
 
         def run(progress: Progress) -> FireAnswer:
             return question.ask(scene, progress=progress)

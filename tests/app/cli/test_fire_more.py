@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 
 from app.cli.root import invoke
+from backends.fire.band_study import study_command
+from backends.fire.maps import map_command
+from backends.fire.question import FireQuestion
+from backends.fire.several_passes import passes_command
+from backends.io import open_scene
 from tests.app.cli.test_fire import write_line
 
 
@@ -71,3 +77,19 @@ def test_a_draft_proposes_intense_heat(tmp_path: Path, capsys: pytest.CaptureFix
     assert intense
     assert "400" in intense[0]["rule"]["text"]
     assert not any("No temperature" in note for note in kept["origin"]["notes"])
+
+
+def test_what_the_window_logs_is_done_again(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    one, two = (write_line(tmp_path, name, 1, 48)[0] for name in ("one", "two"))
+    question = FireQuestion(sensor="ams-12", rules=("A",), night=False, min_size=2)
+    with open_scene(one) as first, open_scene(two) as second:
+        lines = (
+            passes_command([first, second], question, 2),
+            study_command(first, question),
+            map_command("ndvi-drop", first, question, second),
+        )
+    for words in lines:
+        assert invoke(words) == 0, words
+    assert (tmp_path / "one_passes" / "passes.json").is_file()
+    assert list((tmp_path / "one_ndvi-drop").glob("*.tif"))
