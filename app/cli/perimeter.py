@@ -29,6 +29,12 @@ _FILE = Annotated[Path, typer.Argument(metavar="FILE.perimeter")]
 _FIRE = Annotated[
     str | None, typer.Option("--fire", help="Name or IRWIN ID, where a file holds several fires.")
 ]
+_CONTAINED = Annotated[
+    Path | None, typer.Option("--contained", help="File with contained or control line.")
+]
+_DETECTIONS = Annotated[
+    Path | None, typer.Option("--detections", help="FIRMS file (CSV or GeoJSON) of that day.")
+]
 _CRS = Annotated[
     str | None, typer.Option("--crs", help="For a file that names none, e.g. EPSG:32611.")
 ]
@@ -140,12 +146,8 @@ def import_outline(
 @perimeter_app.command("check")
 def check(
     file: _FILE,
-    contained: Annotated[
-        Path | None, typer.Option("--contained", help="File with contained line.")
-    ] = None,
-    detections: Annotated[
-        Path | None, typer.Option("--detections", help="File with satellite detections.")
-    ] = None,
+    contained: _CONTAINED = None,
+    detections: _DETECTIONS = None,
     as_json: _JSON = False,
 ) -> None:
     """List what must be cleared or waived before the line is signed."""
@@ -163,6 +165,135 @@ def check(
         f"{'waived' if document.is_waived(c) else words[c.passed]:6} {c.id}": c.text for c in found
     }
     emit(facts, as_json=as_json, text=table(rows))
+
+
+@perimeter_app.command("beside")
+def beside(
+    file: _FILE,
+    contained: _CONTAINED = None,
+    detections: _DETECTIONS = None,
+    previous: Annotated[
+        Path | None, typer.Option("--previous", help="File with yesterday's line.")
+    ] = None,
+    fire: _FIRE = None,
+    crs: _CRS = None,
+    who: _WHO = "",
+    as_json: _JSON = False,
+) -> None:
+    """Lay contained line, detections or yesterday's line beside a line, for its checks."""
+    from backends.perimeters.beside import with_contained, with_detections
+    from backends.perimeters.importing import read_perimeters
+    from backends.perimeters.journal import load, save
+    from backends.perimeters.opening import lay_beside
+
+    if contained is None and detections is None and previous is None:
+        raise WrongUse(
+            "Nothing was given to lay beside the line.",
+            way_out="Give --contained, --detections or --previous with a file.",
+        )
+    document, _ = load(file)
+    if previous is not None:
+        lay_beside(document, read_perimeters(previous, crs=crs), fire)
+    if contained is not None:
+        document.lay_beside(with_contained(document, contained, crs), _name(who))
+    if detections is not None:
+        document.lay_beside(with_detections(document, detections), _name(who))
+    save(document, file)
+    values = document.beside.words() | {"previous": document.previous_label}
+    rows = {
+        "Contained line": values["contained"] or "–",
+        "Detections": f"{values['count']} of {values['detections']}"
+        if values["count"] is not None
+        else "–",
+        "Before": values["previous"] or "–",
+    }
+    emit(values, as_json=as_json, text=table(rows))
+
+
+@perimeter_app.command("draw")
+def draw(
+    file: _FILE,
+    heat: Annotated[
+        str,
+        typer.Option("--class", help="perimeter, intense, scattered, isolated, possible, no_data."),
+    ],
+    shape: Annotated[
+        Path | None, typer.Option("--shape", help="Outlines to paint: GeoPackage, GeoJSON, …")
+    ] = None,
+    at: Annotated[str, typer.Option("--at", help="LON,LAT of a source.")] = "",
+    radius: Annotated[
+        float, typer.Option("--radius", help="Metres around --at, for areas and --cut.")
+    ] = 40.0,
+    cut: Annotated[bool, typer.Option("--cut", help="Wipe instead of paint.")] = False,
+    crs: _CRS = None,
+    who: _WHO = "",
+    as_json: _JSON = False,
+) -> None:
+    """Paint a class of heat onto a line or off it; sources are set or wiped away."""
+    import shapely
+
+    from backends.perimeters.brushing import apply_stroke, stroke_off, stroke_on
+    from backends.perimeters.coordinates import WGS84, moved
+    from backends.perimeters.heat import HeatClass
+    from backends.perimeters.importing import read_perimeters
+    from backends.perimeters.journal import load, save
+
+    known = {h.word: h for h in HeatClass}
+    if heat not in known:
+        raise WrongUse(f"There is no class {heat}.", way_out=f"Use: {', '.join(known)}.")
+    if (shape is None) == (not at):
+        raise WrongUse("Nothing says where.", way_out="Give --shape FILE, or --at LON,LAT.")
+    document, _ = load(file)
+    if shape is not None:
+        found = read_perimeters(shape, crs=crs)
+        whole = shapely.union_all([f.geometry for f in found.features])
+        painted = moved(whole, found.crs, document.crs)
+    else:
+        painted = moved(_place(at), WGS84, document.crs)
+        if cut or not known[heat].is_point:
+            painted = painted.buffer(radius)
+    stroke = (stroke_off if cut else stroke_on)(document, known[heat], painted)
+    apply_stroke(document, stroke, _name(who))
+    save(document, file)
+    count = sum(f.heat is known[heat] for f in document.features)
+    values = {"did": stroke.label, "objects": count, "state": document.state.value}
+    emit(values, as_json=as_json, text=f"{stroke.label}: {count} objects of that class now.")
+
+
+def _place(text: str) -> Any:
+    import shapely
+
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise WrongUse(f"{text} is no place.", way_out="Give --at LON,LAT in degrees.") from error
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise WrongUse(f"{text} is no place on Earth.", way_out="Give longitude, then latitude.")
+    return shapely.Point(lon, lat)
+
+
+@perimeter_app.command("union")
+def union_command(file: _FILE, who: _WHO = "", as_json: _JSON = False) -> None:
+    """Take yesterday's area into the line: a fire does not shrink."""
+    from backends.perimeters.acreage import acreage
+    from backends.perimeters.editing import growth_only
+    from backends.perimeters.heat import HeatClass
+    from backends.perimeters.journal import load, save
+
+    document, _ = load(file)
+    lines = [f for f in document.features if f.heat is HeatClass.PERIMETER]
+    if document.previous is None or not lines:
+        raise BadInput(
+            f"{file.name} has no line of yesterday beside it.",
+            subject=file,
+            way_out="Lay it beside with: clearband perimeter beside FILE --previous OUTLINE.",
+        )
+    chosen = max(lines, key=lambda f: f.geometry.area)
+    whole = growth_only(chosen.geometry, document.previous)
+    document.replace(chosen.id, whole, "Union with yesterday's line", _name(who))
+    save(document, file)
+    area = acreage(document.perimeter, document.crs, document.crs)
+    emit(area.to_dict(), as_json=as_json, text=table({"Area": area.text()}))
 
 
 @perimeter_app.command("waive")
@@ -337,14 +468,15 @@ def growth(
 
 
 def _checks(document: Any, contained: Path | None, detections: Path | None) -> list[Any]:
+    """Check a document, with files beside it for this once."""
+    from backends.perimeters.beside import with_contained, with_detections
     from backends.perimeters.checks import run_checks
-    from backends.perimeters.comparing import geometry_in
 
-    given = {
-        name: None if path is None else geometry_in(path, document.crs)
-        for name, path in (("contained", contained), ("hot_points", detections))
-    }
-    return run_checks(document, **given)
+    if contained is not None:
+        document.beside = with_contained(document, contained)
+    if detections is not None:
+        document.beside = with_detections(document, detections)
+    return run_checks(document)
 
 
 def _attributes(values: list[str] | None, incident: str, irwin: str) -> dict[str, Any]:

@@ -25,6 +25,12 @@ from backends.fire.rules import usable
 from backends.jobs import Progress
 from backends.scene import Scene
 
+# For a narrow table.
+SHORT = {
+    "coastal": "Coastal", "blue": "Blue", "green": "Green", "red": "Red", "nir": "NIR",
+    "swir1": "SWIR 1", "swir2": "SWIR 2", "mwir": "Mid-wave", "tir": "Thermal",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class BandStudy:
@@ -114,19 +120,25 @@ def study_command(scene: Scene, question: FireQuestion) -> tuple[str, ...]:
     return ("fire", "bands", str(path), *words, *reader_words(scene))
 
 
-def study_rows(study: BandStudy) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Return column names and rows as text: of the networks where there are any, else of rules."""
+def study_rows(
+    study: BandStudy,
+) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
+    """Return column names, rows as text and each row's full name, for a narrow table.
+
+    Of the networks where there are any, else of the rules; all but the probability in %.
+    """
     rows: list[tuple[str, ...]] = []
     if study.networks:
         for r in study.networks:
-            iou = "–" if r.iou_change is None else f"{100 * r.iou_change:+.1f} %"
-            name = f"{r.channel} {r.title}"
-            rows.append((name, f"{r.mean_change:+.4f}", iou, _alone(r.published_alone)))
-        return ("Hidden", "Probability", "Fire IoU", "Paper, alone"), rows
+            iou = "–" if r.iou_change is None else f"{100 * r.iou_change:+.1f}"
+            paper = _percent(r.published_alone)
+            rows.append((f"AMS {r.channel}", f"{r.mean_change:+.4f}", iou, paper))
+        return ("Hidden", "Probability", "IoU", "Paper"), rows, [r.title for r in study.networks]
     for hidden in study.rules:
-        kept = [_share(hidden.kept[name]) for name in study.asked]
-        rows.append((hidden.title, *kept, _alone(hidden.published_alone)))
-    return ("Hidden", *study.asked, "Paper, alone"), rows
+        kept = [_percent(hidden.kept[name]) for name in study.asked]
+        rows.append((SHORT[hidden.role], *kept, _percent(hidden.published_alone)))
+    names = [f"{hidden.title}: {hidden.band}" for hidden in study.rules]
+    return ("Hidden", *study.asked, "Paper"), rows, names
 
 
 def study_words(study: BandStudy) -> dict[str, str]:
@@ -146,9 +158,13 @@ def study_words(study: BandStudy) -> dict[str, str]:
     return out
 
 
+def _percent(value: float | None) -> str:
+    return "–" if value is None or np.isnan(value) else f"{100 * value:.0f}"
+
+
 def _share(value: float) -> str:
-    return "–" if np.isnan(value) else f"{100 * value:.0f} %"
+    return f"{_percent(value)} %"
 
 
 def _alone(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.0f} %"
+    return "unknown" if value is None else f"{100 * value:.0f} %"

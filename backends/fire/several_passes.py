@@ -33,9 +33,9 @@ MOST_PASSES = 200
 _STRIP = 512
 CONFIRMED, ONCE, ALONE = 1, 2, 3
 CLASSES = {
-    CONFIRMED: "Fire in several passes",
-    ONCE: "Fire, seen by one pass only",
-    ALONE: "In one pass only, not confirmed",
+    CONFIRMED: "Confirmed",
+    ONCE: "Observed once",
+    ALONE: "One pass alone",
 }
 
 
@@ -201,8 +201,8 @@ def passes_words(summary: dict[str, Any]) -> dict[str, str]:
         size = summary["hectares"][name]
         rows[name] = f"{pixels:,} px" + ("" if size is None else f", {size:,.1f} ha")
     for told in summary["passes"]:
-        rows[told["scene"]] = f"{told['fire_pixels']:,} px, {told['alone_pixels']:,} of them alone"
-    rows["Observed twice or more"] = f"{summary['cells_observed_more_than_once']:,} px"
+        rows[told["scene"]] = f"{told['fire_pixels']:,} px, {told['alone_pixels']:,} alone"
+    rows["Seen twice"] = f"{summary['cells_observed_more_than_once']:,} px"
     return rows
 
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import shapely
 
+from backends.perimeters.acreage import filled, polygons_of
+from backends.perimeters.beside import Detection, outside
 from backends.perimeters.clock import TOLERANCE, now, parsed, stamp
-from backends.perimeters.comparison import Comparison, compare, off_the_edge
+from backends.perimeters.comparison import Comparison, compare, containment, off_the_edge
 from backends.perimeters.document import PerimeterDocument
 
 _REDUCTION_AC = 0.1
+# A footprint of VIIRS.
+_FOOTPRINT_M = 375.0
 
 
 @dataclass(frozen=True)
@@ -55,32 +59,29 @@ def run_checks(
     comparison : Comparison, optional
         With the previous line; made here where the document has one and none is given.
     contained : shapely lines, optional
-        Contained line, in the document's coordinate system.
+        Contained line, in the document's coordinate system; default what lies beside it.
     hot_points : shapely points, optional
-        Satellite detections of the same time (FIRMS), same system.
+        Points that should lie inside, same system; satellite detections lie beside the document.
     known_names : sequence of str
-        Names of fires the incident may be confused with (other spellings of its own).
+        Names of fires the incident may be confused with (other spellings of its own); that of
+        yesterday's line counts, too.
     """
     line = document.perimeter
     found = [_has_line(document), _valid(document), _duplicates(document)]
-    found += _names(document, known_names)
+    before = document.beside.previous_name
+    found += _names(document, [*known_names, *([before] if before else [])])
     found += _times(document)
     if comparison is None and document.previous is not None and not line.is_empty:
         comparison = compare(line, document.previous, document.crs, document.pixel_m)
     if comparison is not None:
         found += _beside(comparison)
+    contained = document.beside.contained if contained is None else contained
     if contained is not None and not line.is_empty:
-        off = off_the_edge(line, contained, 1.5 * document.pixel_m)
-        found.append(
-            Check(
-                "contained line",
-                "Contained line lies on the edge",
-                off <= document.pixel_m,
-                f"{off:.0f} m of contained line lie off the edge.",
-            )
-        )
+        found.append(_contained(document, contained))
     if hot_points is not None:
         found.append(_hot_points(document, hot_points))
+    if document.beside.detections is not None and not line.is_empty:
+        found += _detections(document, document.beside.detections)
     return found
 
 
@@ -172,7 +173,7 @@ def _beside(c: Comparison) -> list[Check]:
 
 def _hot_points(document: PerimeterDocument, points: Any) -> Check:
     # A detection is a footprint of some hundred metres, not a point.
-    near = document.perimeter.buffer(375.0)
+    near = document.perimeter.buffer(_FOOTPRINT_M)
     shapely.prepare(near)
     parts = shapely.get_parts(points)
     outside = parts[~shapely.covers(near, parts)]
@@ -181,3 +182,46 @@ def _hot_points(document: PerimeterDocument, points: Any) -> Check:
         f"{len(outside)} of {len(parts)} detections lie more than 375 m outside the line.",
         None if not len(outside) else shapely.multipoints(outside),
     )  # fmt: skip
+
+
+def _contained(document: PerimeterDocument, contained: Any) -> Check:
+    line = document.perimeter
+    near = 1.5 * document.pixel_m
+    off = off_the_edge(line, contained, near)
+    share, _ = containment(line, contained, near)
+    lies = off <= document.pixel_m
+    edge = filled(line).boundary.buffer(near)
+    return Check(
+        "contained line", "Contained line lies on the edge", lies,
+        f"{off:.0f} m of contained line lie off the edge; {100 * share:.0f} % of the outer line "
+        "is contained.",
+        None if lies else contained.difference(edge),
+    )  # fmt: skip
+
+
+def _detections(document: PerimeterDocument, detections: Sequence[Detection]) -> list[Check]:
+    """Compare with satellite detections: what lies outside, and what nobody saw burn."""
+    line, name = document.perimeter, document.beside.detections_label
+    title, quiet = "Satellite detections lie inside", "Every piece was seen burning"
+    now_ = [d for d in detections if d.is_of(document.image_utc)]
+    if not now_:
+        near = f"{len(detections)} near the line, none within 24 h of the image"
+        said = near if detections else "none near the line"
+        return [Check("detections", title, False, f"{name} has {said}.")]
+    off, sure = outside(line, now_)
+    low = len(now_) - len(sure)
+    text = f"{len(off)} of {len(sure)} detections lie outside the line"
+    text += f"; {low} of low confidence were left out." if low else "."
+    where = shapely.union_all([d.footprint for d in off]) if off else None
+    seen = shapely.union_all([d.footprint for d in now_]).buffer(_FOOTPRINT_M)
+    shapely.prepare(seen)
+    pieces = polygons_of(line)
+    cold = [p for p in pieces if not seen.intersects(p)]
+    edge = filled(line).boundary
+    alone = edge.difference(seen).length / edge.length if edge.length else 0.0
+    said = f"{len(cold)} of {len(pieces)} pieces have no detection within {_FOOTPRINT_M:.0f} m; "
+    said += f"{100 * alone:.0f} % of the outer line has none so near."
+    return [
+        Check("detections", title, not off, text, where),
+        Check("undetected", quiet, not cold, said, shapely.union_all(cold) if cold else None),
+    ]

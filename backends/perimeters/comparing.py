@@ -12,7 +12,7 @@ from backends.errors import BadInput
 from backends.perimeters.acreage import acreage
 from backends.perimeters.clock import not_in_future, parsed
 from backends.perimeters.comparison import Comparison, compare
-from backends.perimeters.coordinates import is_metric, local_utm, moved, needed
+from backends.perimeters.coordinates import is_metric, local_utm, moved
 from backends.perimeters.importing import read_perimeters
 from backends.perimeters.journal import SUFFIX, load
 from backends.perimeters.progression import DayOfFire, growth_series
@@ -88,10 +88,3 @@ def growth_of_files(files: Sequence[Path], zone: str = "UTC") -> tuple[DayOfFire
         area = acreage(shape, crs, plane).gross_ac
         found.append((not_in_future(parsed(when, what), what), area))
     return growth_series(found, local)
-
-
-def geometry_in(path: Path, crs: str) -> Any:
-    """Return everything a file holds as one geometry in a coordinate system."""
-    found = read_perimeters(path)
-    together = shapely.union_all([f.geometry for f in found.features])
-    return moved(together, found.crs, needed(crs, path))

@@ -18,6 +18,7 @@ from psygnal import Signal
 from backends.commands import Command, CommandStack
 from backends.errors import BadInput, WrongUse
 from backends.perimeters.audit import AuditEntry, AuditTrail
+from backends.perimeters.beside import Beside
 from backends.perimeters.clock import TOLERANCE, not_in_future, now, parsed, stamp
 from backends.perimeters.heat import Feature, HeatClass
 from backends.perimeters.review import ReviewState, Signature, Waiver, checked_step
@@ -87,6 +88,7 @@ class PerimeterDocument:
             what = "The time of the image"
             self.image_utc = stamp(not_in_future(parsed(image_utc, what), what))
         self.previous, self.previous_label = previous, previous_label
+        self.beside = Beside()
         self.attributes = checked(attributes or {})
         self.origin = dict(origin or {})
         self.features: list[Feature] = []
@@ -158,6 +160,15 @@ class PerimeterDocument:
         self._edit(
             "Change attributes", who, {"attributes": after}, {"attributes": dict(self.attributes)}
         )
+
+    def lay_beside(self, beside: Beside, who: str) -> None:
+        """Take in material for the checks: contained line, detections, the name before."""
+        if self.state.is_signed:
+            raise WrongUse(
+                f"This perimeter is {self.state.value}: its checks are closed.",
+                way_out="Send it back to review first; that is noted.",
+            )
+        self._commit({"beside": beside.to_dict()}, who, "Laid beside for the checks")
 
     def _edit(self, label: str, who: str, change: Change, back: Change) -> None:
         if not self.state.may_be_edited:
@@ -267,6 +278,9 @@ class PerimeterDocument:
         if "attributes" in change:
             self.attributes = checked(change["attributes"])
             return {"attributes": dict(self.attributes)}
+        if "beside" in change:
+            self.beside = Beside.of(change["beside"])
+            return self.beside.words()
         if "waiver" in change:
             waiver = Waiver.of(change["waiver"])
             self.waivers[waiver.check] = waiver
@@ -309,6 +323,7 @@ class PerimeterDocument:
             "image_utc": self.image_utc,
             "previous": None if self.previous is None else shapely.to_wkb(self.previous, hex=True),
             "previous_label": self.previous_label,
+            "beside": self.beside.to_dict(),
             "attributes": self.attributes,
             "origin": self.origin,
             "features": [f.to_dict() for f in self.features],
@@ -337,6 +352,7 @@ class PerimeterDocument:
             if values["previous"]:
                 made.previous = shapely.from_wkb(values["previous"])
             made.previous_label = values["previous_label"]
+            made.beside = Beside.of(values.get("beside"))
             made.attributes = checked(values["attributes"])
             made.origin = dict(values["origin"])
             made.features = [Feature.from_dict(f) for f in values["features"]]

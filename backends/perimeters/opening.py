@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,7 @@ def lay_beside(document: PerimeterDocument, imported: Imported, fire: str | None
     document.previous = moved(shape, imported.crs, document.crs)
     when = first.attributes.get("PolygonDateTime") or ""
     document.previous_label = f"{first.name or imported.path.name} {when}".strip()
+    document.beside = replace(document.beside, previous_name=first.name)
 
 
 def _fits(name: str, value: Any) -> bool:

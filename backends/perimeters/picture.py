@@ -22,9 +22,11 @@ from backends.perimeters.scenes import Plane
 
 Segments = NDArray[np.float64]
 RED, GREY, PREVIOUS, GROWTH = "#E9381D", "#8A8A8A", "#56B4E9", "#F0E442"
+HELD, DETECTED = "#009E73", "#E69F00"
 # Strokes of a dashed line at most: more would make drawing slow.
 MOST_DASHES = 2_000
 MOST_HATCHES = 120
+_MOST_FOOTPRINTS = 2_000
 DRAFT = "DRAFT"
 
 SYMBOLS = {
@@ -44,7 +46,7 @@ class Ink:
     Attributes
     ----------
     key : str
-        The heat's word, ``"previous"`` or ``"growth"``.
+        The heat's word, ``"previous"``, ``"growth"``, ``"detections"``, ``"contained line"``.
     color : str
     width : float
         Of lines, relative to the outline's.
@@ -93,7 +95,23 @@ def _beside(document: PerimeterDocument, plane: Plane, growth: Any) -> list[Ink]
         out.append(Ink("previous", PREVIOUS, _pixels(lines, plane), _none(), 0.8))
     if growth is not None and not growth.is_empty:
         out.append(Ink("growth", GROWTH, _pixels(_hatch(growth, 135), plane), _none(), 0.5))
+    shown = [d.footprint for d in (document.beside.detections or ()) if d.is_of(document.image_utc)]
+    if shown:
+        lines = _outline(shown[:_MOST_FOOTPRINTS])
+        out.append(Ink("detections", DETECTED, _pixels(lines, plane), _none(), 0.5))
+    if document.beside.contained is not None:
+        lines = _strokes(document.beside.contained)
+        out.append(Ink("contained line", HELD, _pixels(lines, plane), _none(), 1.5))
     return out
+
+
+def _strokes(lines: Any) -> Segments:
+    """Return the edges of lines, shape (n, 2, 2), x and y."""
+    parts = []
+    for line in shapely.get_parts(lines):
+        points = shapely.get_coordinates(line)
+        parts.append(np.stack((points[:-1], points[1:]), axis=1))
+    return np.concatenate(parts) if parts else _empty()
 
 
 def _ink(heat: HeatClass, shapes: Sequence[Any], document: PerimeterDocument, plane: Plane) -> Ink:

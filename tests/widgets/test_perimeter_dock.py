@@ -13,6 +13,7 @@ import shapely
 
 from backends.fire.question import FireQuestion
 from backends.perimeters.acreage import filled
+from backends.perimeters.beside import with_contained, with_detections
 from backends.perimeters.coordinates import moved
 from backends.perimeters.heat import HeatClass
 from backends.perimeters.journal import journal_of
@@ -20,6 +21,7 @@ from backends.perimeters.review import ReviewState
 from backends.scene import Scene
 from backends.simulate.ams import simulate_ams
 from backends.workspace import Workspace
+from tests.backends.perimeters.test_beside import firms, lines
 from widgets.perimeter.board import LineBoard
 from widgets.perimeter_dock import PerimeterDock
 
@@ -252,3 +254,59 @@ def test_nobody_signs_what_was_not_looked_at_since(drafted: Any, monkeypatch: An
     dock.check.verify()
     assert "still being checked" in dock.said_line.text()
     assert dock.desk.document.state is not ReviewState.VERIFIED
+
+
+def test_the_brush_paints_other_classes(drafted: Any) -> None:
+    workspace, _, dock = drafted
+    desk, edit = dock.desk, dock.edit
+    inside = desk.perimeter_feature().geometry.representative_point()
+    row, col = desk.held.plane.to_pixels(np.array([[inside.x, inside.y]]))[0]
+    stroke = np.array([[row, col], [row - 4, col]])
+    line = desk.document.perimeter
+    had = len(desk.document.features)
+    edit.class_box.setCurrentIndex(edit.class_box.findData("INTENSE"))
+    assert not edit.class_box.itemIcon(edit.class_box.currentIndex()).isNull()
+    desk.lines.drawn.emit("add", stroke)
+    (intense,) = (f for f in desk.document.features if f.heat is HeatClass.INTENSE)
+    assert intense.geometry.distance(inside) == 0
+    assert desk.document.perimeter.equals_exact(line)
+    assert "intense" in {ink.key for ink in desk.figures.inks}
+    names = [dock.line.objects.item(n).text() for n in range(dock.line.objects.count())]
+    assert any(name.startswith("IR Intense Heat: 1") for name in names)
+    edit.class_box.setCurrentIndex(edit.class_box.findData("POSSIBLE"))
+    desk.lines.drawn.emit("add", stroke)
+    desk.lines.drawn.emit("cut", stroke)
+    desk.lines.drawn.emit("cut", stroke)
+    assert "No Possible IR Heat Source lies under the brush" in dock.said_line.text()
+    workspace.commands.undo()
+    assert sum(f.heat is HeatClass.POSSIBLE for f in desk.document.features) >= 1
+    workspace.commands.undo()
+    workspace.commands.undo()
+    assert len(desk.document.features) == had
+
+
+def test_detections_and_contained_line_lie_beside(drafted: Any, tmp_path: Path) -> None:
+    _, _, dock = drafted
+    desk, check = dock.desk, dock.check
+    document = desk.document
+    box = document.perimeter.bounds
+    table = firms(tmp_path / "viirs.csv", document, [
+        (box[2] + 3000, box[1], "n", document.image_utc[:10], "0910")])  # fmt: skip
+    check.lay(table, with_detections)
+    titles = [check.table.item(n, 0).text() for n in range(check.table.rowCount())]
+    assert "Satellite detections lie inside" in titles
+    assert check.table.item(titles.index("Satellite detections lie inside"), 1).text() == "OPEN"
+    assert "detections" in {ink.key for ink in desk.figures.inks}
+    edge = shapely.line_merge(filled(document.perimeter).boundary)
+    longest = max(shapely.get_parts(edge), key=lambda part: part.length)
+    part = round(100 * longest.length / edge.length)
+    check.lay(lines(tmp_path / "c.geojson", document, {"Contained Line": longest}), with_contained)
+    found = {c.id: c for c in desk.figures.checks}
+    assert f"{part} % of the outer line is contained" in found["contained line"].text
+    assert "contained line" in {ink.key for ink in desk.figures.inks}
+    assert not check.union_button.isEnabled()
+    check.compare_with(yesterday(dock, tmp_path))
+    before = document.perimeter.area
+    check.union_button.click()
+    assert document.perimeter.area >= before
+    assert not document.previous.difference(document.perimeter.buffer(0.01)).area

@@ -21,8 +21,8 @@ _BY_NETWORKS = (
     "Change of the mean fire probability when a channel's values are dealt out anew among the "
     "pixels; below 0 the networks leant on it."
 )
-_BY_RULES = "Part of each rule's fire that stays when a band's values are dealt out anew."
-_PAPER = "Paper, alone: fire IoU of its networks that saw this channel only, on other scenes."
+_BY_RULES = "Percent of each rule's fire that stay when a band's values are dealt out anew."
+_PAPER = "Paper: fire IoU, %, of its networks that saw this channel alone, on other scenes."
 
 
 class BandsPage(QWidget):
@@ -51,6 +51,7 @@ class BandsPage(QWidget):
         self.running = RunningRow()
         column.addWidget(self.running)
         self.table = plain_table(("Hidden",))
+        self.table.setWordWrap(False)
         column.addWidget(self.table)
         self.meaning = wrapped()
         column.addWidget(self.meaning)
@@ -111,23 +112,23 @@ class BandsPage(QWidget):
         self.meaning.setVisible(study is not None)
         if study is None:
             return
-        names, rows = study_rows(study)
+        names, rows, full = study_rows(study)
         self.table.setColumnCount(len(names))
         self.table.setHorizontalHeaderLabels(list(names))
         self.table.setRowCount(len(rows))
         for n, row in enumerate(rows):
             for c, text in enumerate(row):
                 cell = fixed_cell(text)
-                cell.setToolTip(f"{names[c]}: {text}")
+                cell.setToolTip(f"{full[n]}; {names[c]}: {text}")
                 self.table.setItem(n, c, cell)
         header = self.table.horizontalHeader()
         high = 24
         if header is not None:
+            header.setMinimumSectionSize(20)
             for c in range(1, len(names)):
                 header.setSectionResizeMode(c, QHeaderView.ResizeMode.ResizeToContents)
             high = header.sizeHint().height()
         self.table.resizeRowsToContents()
         heights = sum(self.table.rowHeight(r) for r in range(len(rows)))
         self.table.setFixedHeight(high + heights + 4)
-        by = _BY_NETWORKS if study.networks else _BY_RULES
-        self.meaning.setText(f"{by} {_PAPER}")
+        self.meaning.setText(f"{_BY_NETWORKS if study.networks else _BY_RULES} {_PAPER}")

@@ -84,7 +84,8 @@ class MapsPage(QWidget):
         for part in (self.before_label, self.before_box):
             part.setVisible(chosen.wants_before)
         reason, taken = why_not(chosen.id, scene, image or BadInput("The bands are not known."))
-        words = f"{chosen.purpose}. " + ", ".join(f"{k}: {v}" for k, v in taken.items())
+        parts = " and ".join(f"{part} ({band})" for part, band in taken.items())
+        words = f"{chosen.purpose}. It takes {parts}."
         lacks = chosen.wants_before and not self.before_box.count()
         if reason:
             words = reason

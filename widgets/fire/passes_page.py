@@ -68,6 +68,7 @@ class PassesPage(QWidget):
         self.running = RunningRow()
         column.addWidget(self.running)
         self.table = plain_table(("Fire", "How much"))
+        self.table.setWordWrap(False)
         column.addWidget(self.table)
         self.layers_line = wrapped("The maps lie in the list of layers, under Passes.")
         column.addWidget(self.layers_line)

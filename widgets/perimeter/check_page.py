@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ from PyQt6.QtWidgets import (
 
 from backends.errors import ClearbandError
 from backends.jobs import Job, JobHandle, Progress
+from backends.perimeters.beside import with_contained, with_detections
 from backends.perimeters.checks import Check
 from backends.perimeters.comparison import Comparison
+from backends.perimeters.editing import growth_only
 from backends.perimeters.review import ReviewState
 from widgets.perimeter.desk import PerimeterDesk
 from widgets.perimeter.line_page import OUTLINES
@@ -48,6 +51,20 @@ class CheckPage(QWidget):
         column.setSpacing(GRID)
         self.previous_button = QPushButton("Compare with yesterday's line…")
         column.addWidget(self.previous_button)
+        row = QHBoxLayout()
+        self.detections_button = QPushButton("Detections…")
+        self.detections_button.setToolTip(
+            "Satellite detections of that day (FIRMS, CSV or GeoJSON): which lie outside the line, "
+            "which piece of it nobody saw burning"
+        )
+        self.contained_button = QPushButton("Contained line…")
+        self.contained_button.setToolTip("Contained and control line: does it lie on the edge?")
+        self.union_button = QPushButton("Add yesterday's")
+        self.union_button.setToolTip("Take yesterday's area into the line: a fire does not shrink")
+        row.addWidget(self.detections_button)
+        row.addWidget(self.contained_button)
+        row.addWidget(self.union_button)
+        column.addLayout(row)
         self.compare_line = wrapped()
         column.addWidget(self.compare_line)
         self.table = plain_table(("Check", "State"))
@@ -79,6 +96,9 @@ class CheckPage(QWidget):
         column.addWidget(self.delivered_line)
         for button, action in (
             (self.previous_button, self._ask_previous),
+            (self.detections_button, self._ask_detections),
+            (self.contained_button, self._ask_contained),
+            (self.union_button, self.add_yesterdays),
             (self.waive_button, self.waive),
             (self.review_button, self.review),
             (self.verify_button, self.verify),
@@ -120,6 +140,41 @@ class CheckPage(QWidget):
 
         job = Job(f"Read {path.name}", run, scene_id=scene.id, topic="perimeter previous")
         return self._desk.workspace.submit(job, on_result=take)
+
+    def _ask_detections(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Satellite detections", "", "FIRMS files (*.csv *.txt *.geojson *.json)"
+        )
+        if name:
+            self.lay(Path(name), with_detections)
+
+    def _ask_contained(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Contained line", "", OUTLINES)
+        if name:
+            self.lay(Path(name), with_contained)
+
+    def lay(self, path: Path, read: Callable[[Any, Path], Any]) -> JobHandle[Any] | None:
+        """Lay detections or contained line beside the line, for its checks."""
+        document, scene, desk = self._desk.document, self._desk.scene, self._desk
+        if document is None or scene is None:
+            return None
+
+        def run(progress: Progress) -> Any:
+            return read(document, path)
+
+        def take(beside: Any) -> None:
+            if desk.document is document:
+                desk.do(lambda d: d.lay_beside(beside, desk.who))
+
+        job = Job(f"Read {path.name}", run, scene_id=scene.id, topic="perimeter beside")
+        return desk.workspace.submit(job, on_result=take)
+
+    def add_yesterdays(self) -> None:
+        """Take yesterday's area into the line."""
+        document = self._desk.document
+        if document is not None and document.previous is not None:
+            previous = document.previous
+            self._desk.edit("Union with yesterday's line", lambda g: growth_only(g, previous))
 
     def waive(self) -> None:
         """Let the chosen check pass, with the reason that is written there."""
@@ -202,10 +257,14 @@ class CheckPage(QWidget):
         desk = self._desk
         document, figures = desk.document, desk.figures
         for part in (
-            self.previous_button, self.waive_button, self.review_button, self.verify_button,
-            self.deliver_button,
+            self.previous_button, self.detections_button, self.contained_button,
+            self.waive_button, self.review_button, self.verify_button, self.deliver_button,
         ):  # fmt: skip
             part.setEnabled(document is not None)
+        beside = document is not None and document.previous is not None
+        self.union_button.setEnabled(
+            beside and document is not None and document.state.may_be_edited
+        )
         if deliver_function() is None:
             self.deliver_button.setEnabled(False)
             self.deliver_button.setToolTip("Products cannot be written by this version.")
@@ -213,8 +272,8 @@ class CheckPage(QWidget):
             self._checks = [] if figures is None else figures.checks
         self._fill(document)
         if figures is not None or document is None:
-            beside = None if figures is None else figures.comparison
-            self.compare_line.setText(compare_words(beside, document))
+            compared = None if figures is None else figures.comparison
+            self.compare_line.setText(compare_words(compared, document))
         self.compare_line.setVisible(document is not None)
         if document is None:
             self.trail_line.setText("")

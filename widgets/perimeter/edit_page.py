@@ -7,14 +7,25 @@ from typing import Any
 
 import numpy as np
 import shapely
-from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from backends.errors import ClearbandError
+from backends.jobs import Job, Progress
+from backends.perimeters.brushing import apply_stroke, stroke_off, stroke_on
 from backends.perimeters.editing import clean, cut_island, merge, split
 from backends.perimeters.heat import Feature, HeatClass
 from backends.perimeters.stretch import Stretch, snapped, take_stretch
 from widgets.background import listen
 from widgets.fire.number_row import NumberRow
+from widgets.pages import narrow_box
 from widgets.perimeter.board import (
     ADD,
     CUT,
@@ -26,6 +37,7 @@ from widgets.perimeter.board import (
     VERTICES,
 )
 from widgets.perimeter.desk import PerimeterDesk
+from widgets.perimeter.line_page import symbol
 from widgets.theme import GRID, wrapped
 
 # Few enough that a drag stays within a frame.
@@ -34,8 +46,8 @@ _TOOLS = {
     VERTICES: ("Move", "Click near the line, then drag its vertices"),
     INSERT: ("Insert", "Click near the line, then click on it for a new vertex"),
     DELETE: ("Delete", "Click near the line, then click vertices away"),
-    ADD: ("Add", "Brush area onto the fire"),
-    CUT: ("Cut", "Brush area off the fire"),
+    ADD: ("Add", "Brush area of the chosen class on; a source is set where you draw"),
+    CUT: ("Cut", "Brush area of the chosen class off; sources under the brush go"),
     ISLAND: ("Island", "Draw around an unburned island to cut it out"),
     SPLIT: ("Split", "Draw a stroke through the area to make two of it"),
 }
@@ -83,6 +95,13 @@ class EditPage(QWidget):
             "Brush", "Radius of the brush on the ground", 5, 300, 5, lambda v: f"{v:.0f} m"
         )
         self.brush.put(40)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.class_box = narrow_box("Class of heat that Add and Cut paint; points are set singly")
+        for heat in (*list(HeatClass)[1:], HeatClass.NO_DATA):
+            self.class_box.addItem(symbol(heat), heat.value, heat.name)
+        form.addRow("Paints", self.class_box)
+        column.addLayout(form)
         column.addWidget(self.brush)
         row = QHBoxLayout()
         self.merge_button = QPushButton("Merge all")
@@ -215,7 +234,10 @@ class EditPage(QWidget):
         radius = self.brush.value
         if tool in (ADD, CUT):
             brushed = shapely.linestrings(points).buffer(radius)
-            if tool == ADD:
+            heat = self.heat
+            if heat is not HeatClass.PERIMETER:
+                self._paint(heat, brushed, on=tool == ADD)
+            elif tool == ADD:
                 self._desk.edit("Brush onto the fire", lambda g: merge(g, brushed))
             else:
                 self._desk.edit("Brush off the fire", lambda g: clean(g.difference(brushed)))
@@ -225,6 +247,35 @@ class EditPage(QWidget):
         elif tool == SPLIT:
             stroke = shapely.linestrings(points)
             self._desk.edit("Split", lambda g: sorted(split(g, stroke), key=lambda p: -p.area))
+
+    @property
+    def heat(self) -> HeatClass:
+        """The class that the brush paints."""
+        return HeatClass[self.class_box.currentData()]
+
+    def _paint(self, heat: HeatClass, shape: Any, *, on: bool) -> None:
+        """Paint an area onto a class or off it, worked out in the background."""
+        desk, document, scene = self._desk, self._desk.document, self._desk.scene
+        if document is None or scene is None:
+            return
+        make = stroke_on if on else stroke_off
+
+        def run(progress: Progress) -> Any:
+            try:
+                return make(document, heat, shape)
+            except ClearbandError as error:
+                return error
+
+        def take(stroke: Any) -> None:
+            if isinstance(stroke, ClearbandError):
+                desk.said.emit(str(stroke))
+            elif desk.document is document:
+                desk.do(lambda d: apply_stroke(d, stroke, desk.who))
+
+        desk.workspace.submit(
+            Job(f"Paint {heat.value}", run, scene_id=scene.id, topic="perimeter edit"),
+            on_result=take,
+        )
 
     # -- at once -------------------------------------------------------------------------
 

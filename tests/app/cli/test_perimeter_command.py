@@ -9,9 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from affine import Affine
+from shapely.ops import substring
 
 from app.main import run
+from backends.perimeters.acreage import filled
+from backends.perimeters.coordinates import WGS84, moved
+from backends.perimeters.journal import load
+from tests.backends.perimeters.test_beside import firms, lines
 
 
 def _raster(path: Path, *, east: float = 0.0, crs: str | None = "EPSG:32611") -> Path:
@@ -113,3 +119,41 @@ def test_everything_in_one_action(tmp_path: Path, say: Any) -> None:
     odd = say("export", file, "--out", tmp_path / "web", "--template", "a b", code=2)
     assert "cannot stand in a file name" in odd["error"]
     assert not (tmp_path / "web").exists()
+
+
+def test_material_for_checks_and_painted_heat(tmp_path: Path, say: Any) -> None:
+    file = tmp_path / "line.perimeter"
+    raster = _raster(tmp_path / "a.tif")
+    say("make", raster, "--out", file, "--incident", "Goat", "--time", "2026-08-28T04:00Z")
+    document, _ = load(file)
+    edge = substring(filled(document.perimeter).boundary, 0, 0.25, normalized=True)
+    held = lines(tmp_path / "held.geojson", document, {"Contained Line": edge})
+    left, low, right, high = document.perimeter.bounds
+    spots = [(right + 2000, high, "h", "2026-08-28", "0330")]
+    table = firms(tmp_path / "viirs.csv", document, spots)
+    once = {c["id"]: c for c in say("check", file, "--detections", table)["checks"]}
+    assert "1 of 1 detections lie outside" in once["detections"]["text"]
+    assert "detections" not in {c["id"] for c in say("check", file)["checks"]}
+    told = say("beside", file, "--contained", held, "--detections", table, "--who", "Ann")
+    assert told["count"] == 1
+    kept = {c["id"]: c for c in say("check", file)["checks"]}
+    assert "% of the outer line is contained" in kept["contained line"]["text"]
+    assert not kept["detections"]["passed"]
+    say("waive", file, "detections", "--reason", "a gas flare", "--who", "Ann")
+    assert "Nothing was given" in say("beside", file, code=2)["error"]
+
+    middle = moved(document.perimeter.representative_point(), document.crs, WGS84)
+    place = f"{middle.x:.6f},{middle.y:.6f}"
+    assert say("draw", file, "--class", "intense", "--at", place)["objects"] == 1
+    assert say("draw", file, "--class", "isolated", "--at", place)["objects"] >= 1
+    assert say("draw", file, "--class", "intense", "--at", place, "--cut")["objects"] == 0
+    assert "no class hot" in say("draw", file, "--class", "hot", "--at", place, code=2)["error"]
+    assert "no place on Earth" in say("draw", file, "--class", "intense", "--at", "1,95", code=2)[
+        "error"]  # fmt: skip
+
+    before = tmp_path / "before.geojson"
+    shape = shapely.box(left - 200, low, right, high)
+    lines(before, document, {"": shape})
+    assert "no line of yesterday" in say("union", file, code=3)["error"]
+    say("beside", file, "--previous", before)
+    assert say("union", file)["gross_ac"] == pytest.approx(shape.area / 4046.8564224, rel=2e-3)
