@@ -131,7 +131,6 @@ class Canvas:
     def _on_active_scene(self, scene: Scene | None) -> None:
         self.drawing.put_down()
         self.stage.show(scene.id if scene else None)
-        self.composites.activate(scene)
         bar = self.viewer.canvas.overlays.scale_bar
         bar.position = "bottom_left"  # messages appear at the right
         bar.visible = scene is not None and self.stage.frame(scene).unit != "pixel"

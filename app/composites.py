@@ -18,11 +18,13 @@ from app.frames import coarse_placement
 from app.layers import continuous
 from app.picture_layers import (
     Prepared,
+    coarse_planes,
     lazy_layers,
     plane_layers,
     prepare,
     sample_planes,
     set_limits,
+    shows_colors,
 )
 from app.stage import Rank, Stage
 from backends.colormaps import table
@@ -42,6 +44,7 @@ from backends.composite import (
 from backends.errors import ClearbandError
 from backends.jobs import Job, Progress
 from backends.scene import Scene
+from backends.tiles import forget as forget_tiles
 from backends.workspace import Workspace
 from widgets.boards import PICTURE, LayerBoard, PictureBoard, Row, Shown
 
@@ -103,17 +106,12 @@ class Composites:
         """Drop what belongs to a closed scene."""
         self._shown.pop(scene_id, None)
         self.pictures.forget(scene_id)
+        forget_tiles(scene_id)
 
     def picture(self, scene_id: str) -> Picture | None:
         """Return the planes on the screen; None where they are read piece by piece."""
         found = self._shown.get(scene_id)
         return found.picture if found else None
-
-    def activate(self, scene: Scene | None) -> None:
-        """Slice in the background while a pyramid is on the screen, and only then."""
-        shown = self._shown.get(scene.id) if scene else None
-        slicer = self.stage.viewer._layer_slicer
-        slicer._force_sync = not (shown is not None and shown.tiled)
 
     # -- asking --------------------------------------------------------------------------
 
@@ -185,11 +183,15 @@ class Composites:
             )
             return
 
-        def run(progress: Progress) -> Limits:
-            return stretch_limits(scene, recipe, progress=progress)
+        shown = self._shown.get(scene.id)
+        fits = shown is not None and _keeps_tiles(shown, scene, recipe)
 
-        def show(limits: Limits) -> None:
-            self._show_tiled(scene, recipe, limits)
+        def run(progress: Progress) -> tuple[Limits, list[NDArray[Any]]]:
+            limits = stretch_limits(scene, recipe, progress=progress)
+            return limits, [] if fits else coarse_planes(scene, recipe)
+
+        def show(made: tuple[Limits, list[NDArray[Any]]]) -> None:
+            self._show_tiled(scene, recipe, *made)
 
         self._submit(scene, f"Show {scene.title}", run, show, quick=True)
 
@@ -250,12 +252,15 @@ class Composites:
         coarse = picture.level > 0
         self._after(scene, picture.recipe, picture.limits, coarse, first=shown is None)
 
-    def _show_tiled(self, scene: Scene, recipe: Recipe, limits: Limits) -> None:
-
+    def _show_tiled(
+        self, scene: Scene, recipe: Recipe, limits: Limits, bases: list[NDArray[Any]]
+    ) -> None:
         frame = self.stage.frame(scene)
         shown = self._shown.get(scene.id)
-        is_rgb = scene.info.is_rgb and recipe.stretch == "none" and len(recipe.bands) == 3
-        if shown is not None and shown.recipe.bands == recipe.bands and not is_rgb:
+        if shown is None and not bases:  # taken off the canvas meanwhile
+            self._ask_tiled(scene, recipe)
+            return
+        if shown is not None and not bases:
             for layer, lim in zip(shown.layers, limits, strict=True):
                 set_limits(layer, lim)
             if len(shown.layers) == 1:
@@ -264,12 +269,10 @@ class Composites:
             self._after(scene, recipe, limits, False, first=False)
             return
         self._clear(scene)
-        layers = lazy_layers(scene, recipe, limits, frame, self._report_read)
+        layers = lazy_layers(self.workspace, scene, recipe, limits, bases, frame, self._report_read)
         for layer in layers:
             layer.visible, layer.opacity = self._row_state(scene)
         self._shown[scene.id] = _OnCanvas(layers, recipe, None, tiled=True)
-        if self.workspace.active_scene is scene:
-            self.activate(scene)
         for layer in layers:
             self.stage.add(scene, layer, Rank.PICTURE)
         self._after(scene, recipe, limits, False, first=shown is None)
@@ -277,10 +280,8 @@ class Composites:
     def _after(
         self, scene: Scene, recipe: Recipe, limits: Limits, coarse: bool, *, first: bool
     ) -> None:
-        if self.workspace.active_scene is scene:
-            self.activate(scene)
-            if first:
-                self.stage.fit()
+        if self.workspace.active_scene is scene and first:
+            self.stage.fit()
         rows, cols, _ = scene.shape
         estimated = recipe.limits is None and recipe.stretch != "none" and rows * cols > SAMPLE
         self.pictures.set_shown(
@@ -340,6 +341,15 @@ def _same_planes(shown: _OnCanvas, recipe: Recipe) -> bool:
     apart = "decorrelation" in (before.stretch, recipe.stretch)
     rgb = "none" in (before.stretch, recipe.stretch) and len(recipe.bands) == 3
     return before.bands == recipe.bands and not apart and not rgb
+
+
+def _keeps_tiles(shown: _OnCanvas, scene: Scene, recipe: Recipe) -> bool:
+    """Tell whether only the stretch of a tiled picture differs."""
+    return (
+        shown.recipe.bands == recipe.bands
+        and not shows_colors(scene, recipe)
+        and not (shows_colors(scene, shown.recipe))
+    )
 
 
 def _fits(shown: _OnCanvas, data: list[NDArray[Any]], picture: Picture) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.actions import Action
+from app.followed import wait_until_sharp
 from backends.areas import ClassArea
 from backends.export import CanvasShot
 from backends.io.writers.page import ColorBar, LegendEntry
@@ -68,7 +69,8 @@ def ask(window: ClearbandWindow) -> ExportDialog:
 
 
 def grab(window: ClearbandWindow) -> CanvasShot:
-    """Return what the canvas shows now, with its scale, legend and origin."""
+    """Return what the canvas shows now, in full, with its scale, legend and origin."""
+    wait_until_sharp(window.viewer.layers)
     rgb = np.asarray(window.viewer.screenshot(canvas_only=True, flash=False), np.uint8)
     scene = window.workspace.active_scene
     if scene is None:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.followed import Followed
 from app.frames import Frame
 from app.heatmap_layers import line_layers, put_lines
-from app.map_levels import large, levels, put_values
+from app.map_levels import MapSource, large, levels, put_values
 from backends.colormaps import TWO_SIDED, table, value_limits
 from backends.errors import BadInput
 from backends.overlays import (
@@ -372,16 +373,18 @@ def _scores(overlay: ScoreMap | ConceptMaps, frame: Frame, choice: int) -> list[
     from napari.layers import Image
 
     data = levels(plane(overlay, choice))
-    layer = Image(
-        data,
-        multiscale=isinstance(data, list),
-        name=overlay.title,
-        rgb=False,
-        colormap=continuous(colormap_name(overlay), fades(overlay)),
-        contrast_limits=limits(overlay, choice),
-        blending="translucent_no_depth",
+    look = {
+        "name": overlay.title,
+        "rgb": False,
+        "colormap": continuous(colormap_name(overlay), fades(overlay)),
+        "contrast_limits": limits(overlay, choice),
+        "blending": "translucent_no_depth",
         **_place(overlay, frame),
-    )
+    }
+    if isinstance(data, list):
+        layer = Followed(data, pixels=MapSource(data), **look)
+    else:
+        layer = Image(data, multiscale=False, **look)
     layer.colorbar.position = "top_right"
     return [layer]
 

@@ -174,5 +174,12 @@ class Looking:
                 self.overview.set_picture(rgb)
                 self._told()
 
-        job = Job("Draw the overview", run, scene_id=scene_id, topic="overview", quiet=True)
+        job = Job(
+            "Draw the overview",
+            run,
+            scene_id=scene_id,
+            topic="overview",
+            quiet=True,
+            in_view=True,
+        )
         self._window.workspace.submit(job, on_result=show)

@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.followed import Followed
+from backends.tiles import TILE, Place, View
+
 # Larger maps are drawn from as many of their values as the screen has pixels.
 LARGEST_FLAT = 2048 * 2048
+# Side of what is drawn until the map has been copied in full.
+BASE_SIDE = 256
 
 
 class MapLevel:
@@ -22,6 +27,8 @@ class MapLevel:
 
     def __init__(self, values: NDArray[Any], step: int) -> None:
         self._step, self.dtype, self.ndim = step, values.dtype, 2
+        # The canvas keeps what it has until the view leaves it by as much.
+        self.chunks = (TILE, TILE)
         self.put(values)
 
     def put(self, values: NDArray[Any]) -> None:
@@ -58,11 +65,39 @@ def levels(values: NDArray[Any]) -> NDArray[Any] | list[MapLevel]:
     return out
 
 
+class MapSource:
+    """Pictures of a large map for a `Followed` layer: copied out of it on a worker thread."""
+
+    def __init__(self, found: list[MapLevel]) -> None:
+        self._levels = found
+        self.base = self._few()
+
+    def _few(self) -> NDArray[Any]:
+        """Return a few of its values from everywhere."""
+        step = max(1, max(self._levels[0].shape) // BASE_SIDE)
+        return np.ascontiguousarray(self._levels[0][::step, ::step])
+
+    def compose(self, view: View) -> tuple[NDArray[Any], list[Place]]:
+        """Return the values in view; nothing is ever missing."""
+        self.base = self._few()
+        part = self._levels[view.level][view.top : view.bottom, view.left : view.right]
+        return np.array(part, order="C"), []
+
+    def fetch(self, place: Place) -> None:
+        """Nothing is missing."""
+
+    def retry(self) -> None:
+        """Nothing fails."""
+
+
 def put_values(layer: Any, values: NDArray[Any]) -> None:
-    """Give a layer newer values; a large one reads only what is in view."""
+    """Give a layer newer values; of a large one only what is in view, made elsewhere."""
     known = list(layer.data) if layer.multiscale else []
     if not known or known[0].shape != values.shape or not isinstance(known[0], MapLevel):
-        layer.data = levels(values)
+        made = levels(values)
+        if isinstance(layer, Followed) and isinstance(made, list):
+            layer.pixels = MapSource(made)
+        layer.data = made
         return
     for level in known:
         level.put(values)

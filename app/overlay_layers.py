@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from app import layers as conversion
+from app.followed import Followed, Follower
+from app.map_levels import put_values
 from app.stage import Rank, Stage
 from backends.areas import class_areas
 from backends.jobs import Job, Progress
@@ -136,6 +138,8 @@ class OverlayLayers:
         ]
         self._layers[overlay.id] = [*kept, *made]
         for number, layer in enumerate(made):
+            if isinstance(layer, Followed):
+                Follower(self.workspace, scene.id, layer)
             self.stage.add(scene, layer, Rank.OVERLAY, None if at is None else at + number)
             # napari's own list may hide it or fade it, too.
             layer.events.visible.connect(lambda event, o=overlay: self._from_canvas(o, event))
@@ -293,4 +297,7 @@ def _cut(layer: Any, overlay: Overlay, part: float | None) -> None:
     if layer.data.shape[1] != keep:
         flat = isinstance(overlay, ClassMap)
         full = conversion.picture(overlay) if flat else conversion.plane(overlay, choice)
-        layer.data = full[:, :keep] if flat else conversion.levels(full[:, :keep])
+        if flat:
+            layer.data = full[:, :keep]
+        else:
+            put_values(layer, full[:, :keep])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.followed import Followed, Follower
 from app.frames import Frame
 from app.layers import continuous
 from backends.composite import (
@@ -23,6 +24,8 @@ from backends.composite import (
 )
 from backends.errors import ClearbandError
 from backends.scene import Scene
+from backends.tiles import TILE, Tiles, coarse_whole
+from backends.workspace import Workspace
 
 _CHANNELS = ("red", "green", "blue")
 
@@ -92,49 +95,75 @@ def sample_planes(planes: tuple[NDArray[Any], ...]) -> NDArray[np.float32]:
     return np.stack([p[::step, ::step].reshape(-1) for p in planes], -1).astype(np.float32)
 
 
+def coarse_planes(scene: Scene, recipe: Recipe) -> list[NDArray[Any]]:
+    """Read all of a large picture coarsely, an array a layer: what is there from the start."""
+    return [coarse_whole(pyramid[-1]) for pyramid in _pyramids(scene, recipe)]
+
+
 def lazy_layers(
+    workspace: Workspace,
     scene: Scene,
     recipe: Recipe,
     limits: Limits,
+    bases: list[NDArray[Any]],
     frame: Frame,
     report: Callable[[ClearbandError], None],
 ) -> list[Any]:
-    """Return layers over a scene's pyramid; what cannot be read is reported once."""
-    from napari.layers import Image
+    """Return layers over a scene's pyramid; what cannot be read is reported once.
 
+    Parameters
+    ----------
+    bases : list of arrays
+        See `coarse_planes`.
+    """
     guard = _Guard(scene, report)
-    is_rgb = scene.info.is_rgb and recipe.stretch == "none" and len(recipe.bands) == 3
+    is_rgb = shows_colors(scene, recipe)
     layers = []
-    pyramids = [rgb_pyramid(scene)] if is_rgb else [plane_pyramid(scene, b) for b in recipe.bands]
-    for index, pyramid in enumerate(pyramids):
+    pyramids = _pyramids(scene, recipe)
+    for index, (pyramid, base) in enumerate(zip(pyramids, bases, strict=True)):
         low, high = limits[index]
-        layer = Image(
-            [guard.wrap(level) for level in pyramid],
+        shapes = [_Shape(level) for level in pyramid]
+        levels: list[Any] = [*pyramid]
+        if base.shape != pyramid[-1].shape:
+            # Coarser than the file's own: whoever looks at all of it needs no more.
+            levels.append(base)
+            shapes.append(_Shape(base))
+        name = "colours" if is_rgb else f"band {recipe.bands[index]}"
+        layer = Followed(
+            shapes,
+            pixels=Tiles(scene.id, name, levels, base),
             name=recipe.title if len(pyramids) == 1 else f"{recipe.title}: {_CHANNELS[index]}",
-            multiscale=True,
             rgb=is_rgb,
             colormap=None if is_rgb else _plane_colormap(recipe, index),
-            contrast_limits=None if is_rgb else (low, high),
+            contrast_limits=(low, high),
             blending="translucent_no_depth" if index == 0 else "additive",
             scale=frame.scale(),
             translate=frame.translate(),
             units=frame.units,
             cache=False,
         )
+        Follower(workspace, scene.id, layer, guard.failed)
         layers.append(layer)
     return layers
 
 
+def shows_colors(scene: Scene, recipe: Recipe) -> bool:
+    """Tell whether a large picture is drawn in its own colours, as it is."""
+    return scene.info.is_rgb and recipe.stretch == "none" and len(recipe.bands) == 3
+
+
+def _pyramids(scene: Scene, recipe: Recipe) -> list[list[PlaneLevel]]:
+    if shows_colors(scene, recipe):
+        return [rgb_pyramid(scene)]
+    return [plane_pyramid(scene, band) for band in recipe.bands]
+
+
 class _Guard:
-    """Hands a pyramid to the canvas; a piece that cannot be read is empty and said once."""
+    """Says once what cannot be read; the pieces stay empty."""
 
     def __init__(self, scene: Scene, report: Callable[[ClearbandError], None]) -> None:
         self.scene, self._report = scene, report
         self._said = threading.Event()
-
-    def wrap(self, level: PlaneLevel) -> _GuardedLevel:
-        """Return a level that never raises."""
-        return _GuardedLevel(level, self)
 
     def failed(self, error: ClearbandError) -> None:
         """Tell the user, the first time."""
@@ -143,25 +172,24 @@ class _Guard:
             self._report(error)
 
 
-class _GuardedLevel:
-    """One level of a pyramid, as an array."""
+class _Shape:
+    """One level as the canvas knows it: its size and type.
 
-    def __init__(self, level: PlaneLevel, guard: _Guard) -> None:
-        self._level, self._guard = level, guard
+    Whoever takes pixels from it (a copy of the layer that napari's own list makes) reads.
+    """
+
+    def __init__(self, level: PlaneLevel | NDArray[Any]) -> None:
+        self._level = level
         self.shape, self.dtype = level.shape, level.dtype
         self.ndim, self.size = level.ndim, level.size
+        # The canvas keeps what it has until the view leaves it by as much.
+        self.chunks = (TILE, TILE, 3)[: level.ndim]
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        try:
-            return self._level[key]
-        except ClearbandError as error:
-            self._guard.failed(error)
-            empty = np.broadcast_to(np.zeros((), self.dtype), self.shape)
-            return np.ascontiguousarray(empty[key])
+        return np.asarray(self._level[key])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        values = self[:, :]
-        return values if dtype is None else values.astype(dtype)
+        return np.asarray(self._level, dtype)

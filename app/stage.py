@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from app.followed import let_go
 from app.frames import Frame, frame_of
 from backends.scene import Scene
 
@@ -79,6 +80,7 @@ class Stage:
         if mine is None:
             return
         mine.layers = [(rank, found) for rank, found in mine.layers if found is not layer]
+        let_go(layer)
         self._take_off([layer])
 
     def layers(self, scene_id: str) -> list[Any]:
@@ -112,6 +114,8 @@ class Stage:
         mine = self._sets.pop(scene_id, None)
         self.frames.pop(scene_id, None)
         if mine is not None:
+            for _, layer in mine.layers:
+                let_go(layer)
             self._take_off([layer for _, layer in mine.layers])
         if self._shown == scene_id:
             self._shown = None
@@ -163,6 +167,7 @@ class Stage:
         for scene_id, mine in self._sets.items():
             if any(found is layer for _, found in mine.layers):
                 mine.layers = [(rank, found) for rank, found in mine.layers if found is not layer]
+                let_go(layer)
                 for told in self.on_taken:
                     told(scene_id, layer)
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from PyQt6.QtCore import QSize, Qt, pyqtSignal
@@ -14,7 +15,7 @@ from backends.describe import size_text
 from backends.devices import badge
 from backends.georeference import GeoReference
 from backends.jobs import Job, JobHandle, Progress
-from backends.scene import Scene
+from backends.scene import Scene, Window
 from widgets.eliding import ElidedLabel
 from widgets.icons import IconButton
 from widgets.pause_button import pause_word
@@ -120,6 +121,24 @@ class StatusBar(QWidget):
         if values is not None:
             parts.append(value_text(values, scene.info.unit))
         self.place.setText("  ·  ".join(parts))
+        recipe = self._canvas.pictures.wanted(scene_id)
+        if values is None and recipe is not None:
+            self._read_value(scene, recipe.bands, row, col)
+
+    def _read_value(self, scene: Scene, bands: Sequence[int], row: int, col: int) -> None:
+        """Add the pixel's own values where the picture is not in memory."""
+        said = self.place.text()
+
+        def run(progress: Progress) -> tuple[float, ...]:
+            found = scene.read(Window(row, col, 1, 1), bands, physical=not scene.info.is_rgb)
+            return tuple(float(value) for value in found[0, 0])
+
+        def show(values: tuple[float, ...]) -> None:
+            if self.place.text() == said:  # the mouse is still there
+                self.place.setText(f"{said}  ·  {value_text(values, scene.info.unit)}")
+
+        job = Job("Value under the mouse", run, scene_id=scene.id, topic="value", quiet=True)
+        self._workspace.submit(job, on_result=show)
 
     def show_window(self, words: str) -> None:
         """Name the display window a CT is seen in; empty where there is none."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QApplication
 
+from app.followed import wait_until_sharp
 from backends.errors import ClearbandError
 from backends.jobs import JobState
 from backends.overlays import MatrixField
@@ -87,6 +88,7 @@ def settle(window: ClearbandWindow, seconds: float = 1.0) -> None:
     while time.monotonic() < until:
         QApplication.processEvents()
         time.sleep(0.01)
+    wait_until_sharp(window.viewer.layers)
 
 
 def wait_for(window: ClearbandWindow, true: Callable[[], bool], what: str) -> None:

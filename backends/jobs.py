@@ -60,6 +60,8 @@ class Job(Generic[T]):
         newest may deliver. Empty means every one delivers.
     quiet : bool
         Not listed for the user (hover reads, thumbnails).
+    in_view : bool
+        Makes what the screen shows; neither waits for other short reads nor delays them.
     """
 
     title: str
@@ -69,6 +71,7 @@ class Job(Generic[T]):
     command: tuple[str, ...] = ()
     topic: str = ""
     quiet: bool = False
+    in_view: bool = False
 
 
 class JobState(Enum):
@@ -291,13 +294,14 @@ class ThreadRunner:
     """Runs jobs on a few threads: the window.
 
     Short reads (``quiet`` jobs) have a thread of their own so that a training
-    never delays the spectrum under the mouse.
+    never delays the spectrum under the mouse; so have those that fill the screen.
     """
 
     def __init__(self, workers: int = 2) -> None:
         self._places = Places(workers)
         self._pool = ThreadPoolExecutor(workers + MOST_PAUSED, thread_name_prefix="clearband-job")
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="clearband-read")
+        self._views = ThreadPoolExecutor(2, thread_name_prefix="clearband-view")
         self._live: set[JobHandle[Any]] = set()
         self._over = False
         self._lock = threading.Lock()
@@ -311,7 +315,8 @@ class ThreadRunner:
         if over:  # a window that closes may still ask; nobody would see the answer
             handle.cancel()
             return
-        (self._quick if handle.job.quiet else self._pool).submit(self._run, handle)
+        pool = self._quick if handle.job.quiet else self._pool
+        (self._views if handle.job.in_view else pool).submit(self._run, handle)
 
     def _run(self, handle: JobHandle[Any]) -> None:
         try:
@@ -332,6 +337,7 @@ class ThreadRunner:
             handle.cancel()
         self._pool.shutdown(wait=True)
         self._quick.shutdown(wait=True)
+        self._views.shutdown(wait=True)
 
 
 def _lower(title: str) -> str:

@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.bench.table import Series, in_process
+from app.bench.beats import Beats
+from app.bench.table import in_process
 
 ROWS, COLS = 80_000, 100_000
 # The region that is explained, in pixels of the full resolution.
@@ -31,6 +32,7 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
         path = Path(folder) / "slide.svs"
         write_slide(path, ROWS, COLS)
         found = dict(in_process(stream, str(path), LISTEN_S))
+        found["bare_napari"] = in_process(bare, *found["canvas"])
         found["file_mb"] = round(path.stat().st_size / 1e6, 1)
     return found
 
@@ -38,8 +40,7 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
 def stream(path: str, seconds: float) -> dict[str, Any]:
     """Open a slide, explain a large region, look around meanwhile, stop."""
     import psutil
-    from qtpy.QtCore import Qt, QTimer
-    from qtpy.QtWidgets import QApplication
+    from qtpy.QtCore import QTimer
 
     from app.tour import wait_for
     from app.window import build
@@ -56,33 +57,15 @@ def stream(path: str, seconds: float) -> dict[str, Any]:
     scene = window.workspace.active_scene
     assert scene is not None
     process = psutil.Process()
-    gaps: list[tuple[float, float]] = []
     memory: list[int] = []
-    last = [time.perf_counter(), time.thread_time()]
     look = _Looking(window, scene)
-
-    def tick() -> None:
-        now = time.perf_counter(), time.thread_time()
-        gaps.append((1000 * (now[0] - last[0]), 1000 * (now[1] - last[1])))
-        last[:] = now
-
-    timer = QTimer()
-    timer.setTimerType(Qt.TimerType.PreciseTimer)
-    timer.timeout.connect(tick)
-    timer.start(10)
+    beats = Beats()
     mover = QTimer()
     mover.timeout.connect(look.step)
-
-    def listen(length: float) -> tuple[tuple[float, float], ...]:
-        gaps.clear()
-        last[:] = time.perf_counter(), time.thread_time()
-        until = last[0] + length
-        while time.perf_counter() < until:
-            QApplication.processEvents()
-            time.sleep(0.0005)
-            if len(gaps) % 20 == 0:
-                memory.append(process.memory_info().rss)
-        return tuple(gaps)
+    taster = QTimer()
+    taster.timeout.connect(lambda: memory.append(process.memory_info().rss))
+    taster.start(200)
+    listen = beats.listen
 
     listen(2)
     idle = listen(8)
@@ -113,7 +96,9 @@ def stream(path: str, seconds: float) -> dict[str, Any]:
     handle.cancel()
     wait_for(window, lambda: handle.state.is_final, "the end")
     stopped = time.perf_counter() - asked
+    taster.stop()
     peak = max(memory)
+    canvas = list(window.viewer.canvas.size)
     window.close()
     return {
         "network": f"MobileNetV2, {weights}",
@@ -127,15 +112,58 @@ def stream(path: str, seconds: float) -> dict[str, Any]:
         "map_cells": list(overlay.values.shape),
         "first_tiles_s": first,
         "tile_s": tile,
-        "idle_ms": _beat(idle),
-        "looking_around_ms": _beat(moving),
-        "streaming_ms": _beat(resting),
-        "streaming_and_looking_around_ms": _beat(busy),
+        "canvas": canvas,
+        "idle_ms": idle,
+        "looking_around_ms": moving,
+        "streaming_ms": resting,
+        "streaming_and_looking_around_ms": busy,
         "was_streaming": still,
         "cancel_s": stopped,
         "memory_before_mb": before / 1e6,
         "memory_peak_mb": peak / 1e6,
     }
+
+
+def bare(height: int, width: int) -> dict[str, Any]:
+    """Return the beats of a plain napari window of the same canvas: one image, panned.
+
+    What its drawing costs here nobody who draws with napari on this machine can go below.
+    """
+    import napari
+    import numpy as np
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer(show=True)
+    picture = np.random.default_rng(0).integers(0, 255, (2 * height, 2 * width, 3), np.uint8)
+    viewer.add_image(picture, rgb=True)
+    main = viewer.window._qt_window
+    main.resize(1600, 1000)
+    for _ in range(3):
+        QApplication.processEvents()
+        have = viewer.canvas.size
+        main.resize(main.width() + width - have[1], main.height() + height - have[0])
+    beats = Beats()
+    beats.listen(2)
+    idle = beats.listen(5)
+    number = 0
+
+    def step() -> None:
+        nonlocal number
+        number += 1
+        part = (number % 400) / 400
+        viewer.scene.camera.center = (0.0, height * (0.5 + part), width * (0.6 + 0.8 * part))
+        if number % 40 == 0:
+            viewer.scene.camera.zoom = (0.7, 1.0, 1.5, 2.0)[(number // 40) % 4]
+
+    mover = QTimer()
+    mover.timeout.connect(step)
+    mover.start(50)
+    moving = beats.listen(15)
+    mover.stop()
+    size = list(viewer.canvas.size)
+    viewer.close()
+    return {"canvas": size, "idle_ms": idle, "moving_ms": moving}
 
 
 class _Looking:
@@ -166,12 +194,3 @@ def _network() -> tuple[Any, str]:
     if folder and file.is_file():
         return shelf.load(str(file)), "ImageNet weights"
     return shelf.load("mobilenetv2_100", untrained=True), "random weights"
-
-
-def _beat(values: tuple[tuple[float, float], ...]) -> dict[str, Any]:
-    """Return the gaps and what the thread computed in each, in milliseconds."""
-    out = {}
-    for name, column in zip(("gap", "own"), zip(*values, strict=True), strict=True):
-        ordered = sorted(column)
-        out[name] = Series(column).to_dict() | {"p99": ordered[int(0.99 * len(ordered))]}
-    return out

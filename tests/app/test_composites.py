@@ -18,6 +18,7 @@ from backends.composite import (
     stretch_limits,
 )
 from backends.scene import ArraySource, Scene, SceneInfo
+from backends.tiles import TILE
 from backends.workspace import Workspace
 from tests.app.conftest import wait_for_picture
 from widgets.boards import PICTURE, PictureBoard, Shown
@@ -168,29 +169,45 @@ def test_large_scenes_with_a_pyramid_are_read_piece_by_piece(desk, make_scene) -
     (layer,) = image_layers(desk, scene)
     assert layer.multiscale
     assert layer.rgb
-    assert desk.viewer._layer_slicer._force_sync is False
+    np.testing.assert_array_equal(layer._data_view, np.full((312, 312, 3), 42))
     desk.workspace.remove_scene(scene.id)
-    assert desk.viewer._layer_slicer._force_sync is True
     assert Huge.largest < 1_000_000
 
 
-def test_a_piece_that_cannot_be_read_is_said_once_and_left_empty(make_scene) -> None:
-    from app.picture_layers import _Guard
-    from backends.composite import PlaneLevel
+def test_a_piece_that_cannot_be_read_is_said_once_and_left_empty(desk, make_scene) -> None:
     from backends.errors import BadInput
 
-    scene = make_scene()
-    said = []
-    guard = _Guard(scene, said.append)
-    level = guard.wrap(PlaneLevel(scene, (0,), 0))
-    good = np.asarray(level[2:5, 3:9])
-    scene.source.read = lambda *a: (_ for _ in ()).throw(OSError("gone"))
-    for _ in range(3):
-        empty = level[2:5, 3:9]
-        assert empty.shape == good.shape
-        assert not empty.any()
-    assert len(said) == 1
-    assert isinstance(said[0], BadInput)
+    class Torn:
+        """Nothing but the coarsest level can be read."""
+
+        shape, dtype, layout = (5000, 5000, 3), np.dtype(np.uint8), "tiled"
+        level_shapes = ((5000, 5000), (312, 312))
+        gone = True
+
+        def read(self, window, bands, level):
+            if level == 0 and self.gone:
+                raise OSError("gone")
+            return np.full((window.height, window.width, len(bands)), 40 + level, np.uint8)
+
+        def close(self):
+            pass
+
+    base = make_scene(bands=3, place=None)
+    scene = Scene(Torn(), replace(base.info, is_rgb=True, kind="slide"))
+    desk.workspace.add_scene(scene)
+    desk.errors.clear()
+    (layer,) = image_layers(desk, scene)
+    view = np.array([[0.0, 0.0], [900.0, 900.0]])
+    layer._update_draw(1.0, view, (800, 800))
+    assert layer.data_level == 0
+    assert layer._data_view.shape[:2] == (1024 + TILE // 2,) * 2
+    assert not layer._data_view[:1024, :1024].any()
+    layer._update_draw(1.0, view + 2000, (800, 800))
+    assert [type(error) for error in desk.errors] == [BadInput]
+    Torn.gone = False
+    layer.refresh()
+    middle = layer._data_view[TILE // 2 : -TILE // 2, TILE // 2 : -TILE // 2]
+    assert (middle == 40).all()
 
 
 def test_bands_step_over_the_bad_ones(desk, make_scene, put) -> None:
