@@ -182,9 +182,11 @@ class Follower:
         """Make the picture of what the layer wants now, also where it did before."""
         with self._lock:
             self._view, self._asked = self._layer.wanted, self._asked + 1
-            if self._working:
+            # One that was cancelled before its turn never said that it is over.
+            lost = self._handle is not None and self._handle.state.is_final
+            if self._working and not lost:
                 return
-            self._working = True
+            self._working, self._handle = True, None
         job = Job(
             "Show what is in view", self._run, scene_id=self._scene_id, quiet=True, in_view=True
         )
