@@ -20,6 +20,8 @@ COMMANDS = (
     "explain",
     "fire",
     "study",
+    "concepts",
+    "bottleneck",
     "spectra",
     "export",
     "perimeter",

@@ -47,6 +47,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "10,000 × 10,000 pixels to a draft perimeter, and dragging a vertex of 15,000",
         "app.bench.perimeter",
     ),
+    "concepts": (
+        "concepts of a 4,000 × 4,000 image by click and layer, training beside its floor",
+        "app.bench.concepts",
+    ),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
 }
 
@@ -64,6 +68,7 @@ ON_REQUEST = (
     "fire",
     "fire-accuracy",
     "perimeter",
+    "concepts",
 )
 
 

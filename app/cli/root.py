@@ -53,6 +53,8 @@ _MODULES = {
     "explain": "app.cli.explain",
     "fire": "app.cli.fire_more",
     "study": "app.cli.study",
+    "concepts": "app.cli.concepts",
+    "bottleneck": "app.cli.bottleneck",
     "spectra": "app.cli.spectra",
     "tour": "app.cli.tour",
     "doctor": "app.cli.doctor",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from planted import Planted, planted
+from nested_world import Planted, planted
 
 from backends.concepts.autoencoder import NestedAutoencoder, Sizes, codes_of, measure
 from backends.concepts.autoencoder_files import (

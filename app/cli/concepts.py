@@ -1,0 +1,289 @@
+"""``clearband concepts IMAGE`` and ``clearband concepts train FOLDER``: what a network sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.console import emit, pairs, run_job, table
+from app.cli.options import (
+    AsJson,
+    Device,
+    Fetch,
+    Gap,
+    GroupBlock,
+    GroupPattern,
+    Out,
+    Split,
+    Untrained,
+)
+from app.cli.root import app
+from backends.errors import WrongUse
+from backends.jobs import Job, Progress
+
+
+@app.command("concepts")
+def concepts_command(
+    words: Annotated[
+        list[str], typer.Argument(metavar="IMAGE | train FOLDER", help="What to look at.")
+    ],
+    out: Out = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            help="Concepts that were trained (file or folder). With train: the encoder, a "
+            "network by name or file, or spectra.",
+        ),
+    ] = "",
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="The encoder's weights, if not by --model.")
+    ] = None,
+    at: Annotated[str, typer.Option("--at", help="ROW,COL: the concepts at this pixel.")] = "",
+    top: Annotated[int, typer.Option("--top", help="The strongest concepts of the image.")] = 12,
+    without: Annotated[
+        list[int] | None,
+        typer.Option("--without", help="A concept's number: the decision without it."),
+    ] = None,
+    layer: Annotated[str, typer.Option("--layer", help="train: of the network.")] = "",
+    dense: Annotated[
+        bool, typer.Option("--dense", help="train: a CLIP transformer's patches, as MaskCLIP.")
+    ] = False,
+    tile: Annotated[int, typer.Option("--tile", help="train: side of a look; 0 its own.")] = 0,
+    count: Annotated[
+        int, typer.Option("--concepts", help="train: how many; 0: four times the features.")
+    ] = 0,
+    active: Annotated[int, typer.Option("--active", help="train: concepts a patch.")] = 8,
+    steps: Annotated[int, typer.Option("--steps", help="train.")] = 2000,
+    batch: Annotated[int, typer.Option("--batch", help="train: patches a step.")] = 2048,
+    rate: Annotated[float, typer.Option("--rate", help="train: learning rate.")] = 1e-3,
+    seed: Annotated[int, typer.Option("--seed", help="train.")] = 0,
+    library: Annotated[
+        Path | None, typer.Option("--library", help="train on spectra: to name concepts by.")
+    ] = None,
+    split: Split = "70,15,15",
+    group_pattern: GroupPattern = "",
+    group_block: GroupBlock = 0,
+    gap: Gap = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="train: go on with the one stopped in --out.")
+    ] = False,
+    fetch: Fetch = False,
+    untrained: Untrained = False,
+    device: Device = "auto",
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="name=value, how to open the image.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which concepts a network sees in an image, where, and what they add to its decision.
+
+    Writes JSON, the layers (GeoTIFF and NPY) and the graph of the concepts (GraphML).
+    'concepts train FOLDER' finds the concepts first: in images (one folder a class where there
+    are classes), or in one scene.
+    """
+    if out is None:
+        raise WrongUse("Give a folder for the results: --out DIR.")
+    if words[0] == "train":
+        if len(words) != 2:
+            raise WrongUse("Give one folder of images: concepts train FOLDER --out DIR.")
+        _train(
+            Path(words[1]), out, as_json, model=model, weights=weights, layer=layer, dense=dense,
+            tile=tile, concepts=count, active=active, steps=steps, batch=batch, rate=rate,
+            seed=seed, library=library, split=split, group_pattern=group_pattern,
+            group_block=group_block, gap=gap, resume=resume, fetch=fetch, untrained=untrained,
+            device=device,
+        )  # fmt: skip
+        return
+    if len(words) != 1 or not model:
+        raise WrongUse(
+            "Give one image and the concepts to look for: IMAGE --model CONCEPTS --out DIR.",
+            way_out="'clearband concepts train FOLDER' makes such a file.",
+        )
+    _describe(
+        Path(words[0]), out, as_json, model=model, weights=weights, at=at, top=top,
+        without=without, option=option, device=device,
+    )  # fmt: skip
+
+
+def _describe(source: Path, out: Path, as_json: bool, **given: Any) -> None:
+    place = _place(given["at"])
+    command = command_line("concepts", str(source), out, given)
+
+    def run(progress: Progress) -> dict[str, Any]:
+        import torch
+
+        from backends import devices
+        from backends.concepts.autoencoder_files import load_dictionary
+        from backends.concepts.describing import describe
+        from backends.concepts.files import write_concepts
+        from backends.concepts.opening import open_encoder
+        from backends.io import open_scene
+
+        torch.set_num_threads(devices.model_threads())
+        dictionary = load_dictionary(given["model"])
+        encoder = open_encoder(
+            dictionary.encoder, given["weights"], device=devices.choose(given["device"]).id,
+            progress=progress,
+        )  # fmt: skip
+        dictionary.check(encoder.digest, encoder.title)
+        with open_scene(source, pairs(given["option"], "--option")) as scene:
+            rows, cols = scene.shape[:2]
+            if place is not None and not (0 <= place[0] < rows and 0 <= place[1] < cols):
+                raise WrongUse(
+                    f"Row {place[0]}, column {place[1]} lies outside {source.name}.",
+                    way_out=f"It has {rows} rows and {cols} columns, counted from 0.",
+                )
+            found = describe(scene, encoder, dictionary, command=command, progress=progress)
+            files, about = write_concepts(
+                found, scene, out, source.stem, at=place, most=given["top"]
+            )
+        if given["without"]:
+            changes = dict.fromkeys(given["without"], 0.0)
+            before = found.decision()
+            after = found.decision(before.target, changes=changes)
+            about["without"] = {"concepts": list(changes), **after.to_dict()}
+        return {**about, "files": [str(p) for p in files]}
+
+    values = run_job(Job(f"Concepts of {source.name}", run, command=command), quiet=as_json)
+    emit(values, as_json=as_json, text=_concepts_text(values))
+
+
+def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
+    command = command_line("concepts train", str(source), out, given)
+
+    def run(progress: Progress) -> dict[str, Any]:
+        import torch
+
+        from backends import devices
+        from backends.concepts.autoencoder_files import CONCEPTS_FILE
+        from backends.concepts.autoencoder_training import Settings
+        from backends.concepts.learning_concepts import (
+            LearnSettings,
+            encode_folder,
+            learn_concepts,
+        )
+        from backends.concepts.opening import make_encoder
+        from backends.learning.grouping import GroupRule
+
+        torch.set_num_threads(devices.model_threads())
+        chosen = devices.choose(given["device"]).id
+        if not given["model"] and given["weights"] is None:
+            raise WrongUse(
+                "Name the encoder: --model NAME or --weights FILE.",
+                way_out="'clearband explain --list' lists networks; spectra takes the bands.",
+            )
+        how = Settings(given["steps"], given["batch"], given["rate"], seed=given["seed"])
+        settings = LearnSettings(given["concepts"], given["active"], how, given["seed"])
+
+        def make(scene: Any) -> Any:
+            return make_encoder(
+                given["model"], given["weights"], layer=given["layer"], dense=given["dense"],
+                tile=given["tile"], scene=scene, fetch=given["fetch"],
+                untrained=given["untrained"], device=chosen,
+            )  # fmt: skip
+
+        rule = GroupRule(given["group_pattern"], given["group_block"], given["gap"])
+        images, encoder = encode_folder(
+            source, make, rule=rule,
+            shares=shares_of(given["split"]), gap=given["gap"], seed=given["seed"],
+            progress=progress,
+        )  # fmt: skip
+        made = learn_concepts(
+            images, encoder, out, settings, library=given["library"], resume=given["resume"],
+            device=chosen, command=command, progress=progress,
+        )  # fmt: skip
+        assert made.quality is not None
+        return {
+            "encoder": encoder.title, "concepts": made.sizes.concepts,
+            "groups": list(made.sizes.groups), "quality": made.quality.to_dict(),
+            "quality_sentence": made.quality.sentence, "trained_on": made.card["trained_on"],
+            "relations": made.card["relations"], "probe": made.card.get("probe"),
+            "skipped": made.card["skipped"], "written": str(out / CONCEPTS_FILE),
+        }  # fmt: skip
+
+    values = run_job(Job(f"Find concepts in {source.name}", run, command=command), quiet=as_json)
+    emit(values, as_json=as_json, text=_training_text(values))
+
+
+def _concepts_text(values: dict[str, Any]) -> str:
+    rows: dict[str, Any] = {"Encoder": values["encoder"], "Quality": values["quality_sentence"]}
+    for one in values["concepts"]:
+        lineage = " > ".join([*one["lineage"], one["name"]])
+        rows[f"{one['level']} {one['concept']}"] = f"{one['activation']:.3g}  {lineage}"
+    if "decision" in values:
+        names = {c["concept"]: c["name"] for c in values["concepts"]}
+        for title, told in (("Decision", values["decision"]), ("Without", values.get("without"))):
+            if told is None:
+                continue
+            number = told["target"]
+            rows[title] = (
+                f"{told['class']}, logit {told['logits'][number]:.3f}, "
+                f"probability {100 * told['probabilities'][number]:.1f} %"
+            )
+        for part in values["decision"]["parts"]:
+            special = {-1: "bias", -2: "all other concepts"}
+            number = part["concept"]
+            name = special.get(number) or names.get(number) or f"concept {number}"
+            rows[f"  {name}"] = f"{part['amount']:+.3f}"
+    for number, note in enumerate(values["notes"], 1):
+        rows[f"Note {number}"] = note
+    rows["Written"] = f"{len(values['files'])} files to {Path(values['files'][0]).parent}"
+    return table(rows)
+
+
+def _training_text(values: dict[str, Any]) -> str:
+    quality = values["quality"]
+    rows: dict[str, Any] = {
+        "Encoder": values["encoder"],
+        "Trained on": values["trained_on"],
+        "Concepts": f"{values['concepts']} in groups of {', '.join(map(str, values['groups']))}",
+        "Quality": f"{values['quality_sentence']} (on what was kept out); "
+        f"{100 * quality['dead']:.0f} % never on",
+        "Relations": values["relations"],
+    }
+    probe = values["probe"]
+    if probe:
+        rows["Accuracy"] = f"{100 * probe['concepts']:.1f} % of {probe['test_images']} test images"
+        rows["Opaque probe"] = f"{100 * probe['opaque']:.1f} % on the same features"
+        rows["Random"] = f"{100 * probe['random']:.1f} % with concepts drawn at random"
+    for number, (name, why) in enumerate(values["skipped"][:20], 1):
+        rows[f"Left out {number}"] = f"{name}: {why}"
+    rows["Written"] = values["written"]
+    return table(rows)
+
+
+def _place(text: str) -> tuple[int, int] | None:
+    if not text:
+        return None
+    parts = text.replace(" ", "").split(",")
+    if len(parts) != 2 or not all(p.isdigit() for p in parts):
+        raise WrongUse(f"--at is ROW,COL, not {text}.")
+    return int(parts[0]), int(parts[1])
+
+
+def shares_of(text: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) != 3:
+        raise WrongUse(f"{text} is no split.", way_out="Give three shares, as 70,15,15.")
+    return found
+
+
+def command_line(name: str, source: str, out: Path, given: dict[str, Any]) -> tuple[str, ...]:
+    """Return the command line that does the same again."""
+    words = [*name.split(), source]
+    for key, value in given.items():
+        flag = f"--{key.replace('_', '-')}"
+        if value is True:
+            words.append(flag)
+        elif isinstance(value, list):
+            for item in value:
+                words += [flag, str(item)]
+        elif value not in (None, False, ""):
+            words += [flag, str(value)]
+    return (*words, "--out", str(out))

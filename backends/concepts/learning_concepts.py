@@ -1,0 +1,357 @@
+"""From a folder of images, or one scene, to a dictionary of concepts: one job.
+
+Features of every image (kept on disk), the autoencoder, its quality on images that were kept
+out, relations, exemplars, names, and, where images have classes, the concept probe beside an
+opaque probe on the same features and beside concepts drawn at random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backends.concepts.autoencoder import NestedAutoencoder, Sizes, codes_of, measure
+from backends.concepts.autoencoder_files import (
+    CONCEPTS_FILE,
+    TRAINING_FILE,
+    Dictionary,
+    load_training,
+    save_dictionary,
+    save_training,
+)
+from backends.concepts.autoencoder_training import Settings, begin, train
+from backends.concepts.codes import Codes, joined
+from backends.concepts.encoders import Encoder, SpectraEncoder
+from backends.concepts.exemplars import concept_spectra, find_exemplars
+from backends.concepts.feature_cache import FeatureCache, Stack
+from backends.concepts.naming import name_by_exemplars, name_by_spectra
+from backends.concepts.probe import Probe, fit_probe
+from backends.concepts.relations import cooccurrence
+from backends.errors import BadInput, ClearbandError
+from backends.io import open_scene
+from backends.jobs import Progress
+from backends.learning.grouping import GroupRule, find_groups
+from backends.learning.image_split import SHARES, split_images
+
+# What is held out of a single scene for measuring, and of images without classes.
+_HELD_OUT = 10
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """Images as features.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    patches : tuple of arrays of shape (patches, d)
+    grids : tuple of (rows, cols)
+    label : int64 array of shape (images,)
+        -1 where there are no classes.
+    classes : tuple of str
+    part : int array of shape (images,)
+        0 training, 1 validation, 2 test, below 0 left out.
+    skipped : tuple of (name, why)
+    """
+
+    paths: tuple[Path, ...]
+    patches: tuple[NDArray[Any], ...]
+    grids: tuple[tuple[int, int], ...]
+    label: NDArray[np.int64]
+    classes: tuple[str, ...]
+    part: NDArray[Any]
+    skipped: tuple[tuple[str, str], ...] = ()
+
+    def of(self, part: int) -> list[int]:
+        """Return the numbers of the images of a part."""
+        return np.flatnonzero(self.part == part).tolist()
+
+
+@dataclass(frozen=True)
+class LearnSettings:
+    """What is asked for.
+
+    Attributes
+    ----------
+    concepts : int
+        F; 0 is four times the features, at most 2,048.
+    active : int
+    training : Settings
+    seed : int
+        Of the split.
+    """
+
+    concepts: int = 0
+    active: int = 8
+    training: Settings = field(default_factory=Settings)
+    seed: int = 0
+
+    def sizes(self, features: int) -> Sizes:
+        """Return the sizes for so many features."""
+        return Sizes(features, self.concepts or max(16, min(4 * features, 2048)), self.active)
+
+
+def encode_folder(
+    source: Path,
+    make: Callable[[Any], Encoder],
+    *,
+    rule: GroupRule | None = None,
+    shares: Sequence[float] = SHARES,
+    gap: int = 0,
+    seed: int = 0,
+    cache: FeatureCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[EncodedImages, Encoder]:
+    """Encode a folder (or table) of images with or without classes, or one image.
+
+    Bad images are left out and listed.
+
+    Parameters
+    ----------
+    make : callable
+        Takes the first scene, returns the encoder.
+    rule, shares, gap, seed
+        Of the split by whole groups; see `backends.learning.image_split`.
+
+    Raises
+    ------
+    BadInput
+        There is nothing that can be read.
+    """
+    progress, cache = progress or Progress(), cache or FeatureCache()
+    paths, label, classes, part, names = _found(source, rule, shares, gap, seed)
+    encoder: Encoder | None = None
+    kept: list[int] = []
+    patches: list[NDArray[Any]] = []
+    grids: list[tuple[int, int]] = []
+    skipped: list[tuple[str, str]] = []
+    progress.start(len(paths), "images", "Looking at images")
+    for number, path in enumerate(paths):
+        progress.check()
+        try:
+            with open_scene(path) as scene:
+                encoder = encoder or make(scene)
+                found = cache.features(encoder, scene, Progress(progress.token))
+        except ClearbandError as error:
+            if len(paths) == 1 or (encoder is None and not kept and not _is_image_fault(error)):
+                raise
+            skipped.append((names[number], str(error)))
+        else:
+            kept.append(number)
+            patches.append(found.values)
+            grids.append(found.grid)
+        progress.advance()
+    if encoder is None or not kept:
+        first = f"; the first: {skipped[0][1]}" if skipped else ""
+        raise BadInput(f"None of {len(paths)} images could be read{first}", subject=source)
+    images = EncodedImages(
+        tuple(paths[n] for n in kept), tuple(patches), tuple(grids), label[kept], classes,
+        part[kept], tuple(skipped),
+    )  # fmt: skip
+    return images, encoder
+
+
+def learn_concepts(
+    images: EncodedImages,
+    encoder: Encoder,
+    out: Path,
+    settings: LearnSettings | None = None,
+    *,
+    library: Path | None = None,
+    resume: bool = False,
+    device: str = "cpu",
+    command: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Dictionary:
+    """Train the autoencoder and find out about its concepts; writes ``concepts.safetensors``.
+
+    Parameters
+    ----------
+    library : path, optional
+        Of spectra, to name concepts of a cube.
+    resume : bool
+        Go on with the training that was stopped in that folder.
+
+    Raises
+    ------
+    BadInput, Cancelled
+    """
+    settings, progress = settings or LearnSettings(), progress or Progress()
+    training, held = _split_patches(images)
+    how, sizes = settings.training, settings.sizes(training.parts[0].shape[1])
+    identity = _sha(encoder.digest, [str(p) for p in images.paths], images.part.tolist(),
+                    sizes.to_dict(), how.to_dict())  # fmt: skip
+    checkpoint = out / TRAINING_FILE
+    state = load_training(checkpoint, identity) if resume else None
+    state = state or begin(training, sizes, how)
+    train(
+        state, training, how, device=device, progress=progress,
+        save=lambda now: save_training(now, identity, checkpoint),
+    )  # fmt: skip
+    network = state.network.cpu().eval().requires_grad_(False)
+    about = {**encoder.about, "digest": encoder.digest, "title": encoder.title}
+    made = Dictionary(network, state.scaling, about)
+    progress.note("Measuring on what was kept out")
+    made.quality = measure(network, state.scaling.apply(held))
+    codes = joined(_codes(made, part) for part in training.parts)
+    progress.check()
+    progress.note("Relating concepts")
+    related = cooccurrence([codes], sizes.concepts, progress=progress)
+    made.extra |= related.to_arrays()
+    progress.note("Finding exemplars")
+    exemplars, _ = find_exemplars(codes, training)
+    made.extra |= exemplars.to_arrays()
+    in_training = _training_images(images)
+    labels = [images.classes[images.label[n]] for n in in_training] if images.classes else []
+    made.names = name_by_exemplars(exemplars, labels)
+    if isinstance(encoder, SpectraEncoder):
+        _spectral(made, encoder, codes, training, library, images.paths[0])
+    made.card = {
+        "trained_on": f"{len(in_training)} images, {len(training)} patches",
+        "files": [str(images.paths[n]) for n in in_training],
+        "grids": [list(images.grids[n]) for n in in_training],
+        "classes": list(images.classes),
+        "curves": state.curves.to_dict(),
+        "settings": how.to_dict(),
+        "command": " ".join(command),
+        "skipped": [list(s) for s in images.skipped],
+        "relations": len(related.relations()),
+    }
+    if images.classes:
+        progress.note("Fitting probes")
+        probe, figures = probes(made, images, progress)
+        made.extra |= probe.to_arrays()
+        made.card["probe"] = figures
+    save_dictionary(made, out / CONCEPTS_FILE)
+    checkpoint.unlink(missing_ok=True)
+    return made
+
+
+def probes(
+    made: Dictionary, images: EncodedImages, progress: Progress | None = None
+) -> tuple[Probe, dict[str, Any]]:
+    """Fit the concept probe, the opaque probe on the same features, and the random control.
+
+    The control: the same number of directions drawn at random, on as often as the concepts.
+    """
+    patches = images.patches
+    opaque = np.stack([np.asarray(p, np.float32).mean(0) for p in patches])
+    pooled = np.stack([_codes(made, p).largest for p in patches])
+    control = random_concepts(made, Stack([patches[n] for n in _training_images(images)]))
+    drawn = np.stack([_codes(control, p).largest for p in patches])
+    figures: dict[str, Any] = {}
+    best: Probe | None = None
+    for name, values in (("concepts", pooled), ("opaque", opaque), ("random", drawn)):
+        found = [(values[images.part == n], images.label[images.part == n]) for n in range(3)]
+        validation = found[1] if len(found[1][0]) else None
+        probe = fit_probe(found[0], validation, images.classes, progress=progress)
+        measured = found[2] if len(found[2][0]) else found[0]
+        figures[name] = probe.accuracy(*measured)
+        best = best or probe
+    figures["test_images"] = len(images.of(2))
+    assert best is not None
+    return best, figures
+
+
+def random_concepts(made: Dictionary, patches: Stack, seed: int = 0) -> Dictionary:
+    """Return concepts drawn at random that are on as often, for comparison."""
+    sizes = made.sizes
+    network = NestedAutoencoder(sizes, seed + 1000).requires_grad_(False)
+    rows = np.random.default_rng(seed).permutation(len(patches))[:4000]
+    scaled = made.scaling.apply(patches[np.sort(rows)])
+    active = codes_of(made.network, scaled).mean_active
+    raw = network.activations(torch.from_numpy(scaled)).flatten()
+    count = max(1, min(raw.numel() - 1, round(active * len(scaled))))
+    network.threshold.copy_(raw.topk(count).values[-1])
+    return Dictionary(network, made.scaling, made.encoder)
+
+
+def _codes(made: Dictionary, patches: NDArray[Any]) -> Codes:
+    return made.codes(np.asarray(patches, np.float32))
+
+
+def _spectral(
+    made: Dictionary,
+    encoder: SpectraEncoder,
+    codes: Codes,
+    training: Stack,
+    library: Path | None,
+    path: Path,
+) -> None:
+    stretch = encoder.stretch
+    values = training[np.arange(len(training))] * (stretch.high - stretch.low) + stretch.low
+    nm = () if stretch.wavelength_nm is None else tuple(map(float, stretch.wavelength_nm))
+    spectra = concept_spectra(codes, values, nm)
+    made.extra |= {"spectra.mean": spectra.mean, "spectra.deviation": spectra.deviation}
+    known = None
+    if library is not None:
+        from backends.spectra.references import references_for
+
+        with open_scene(path) as scene:
+            found = references_for(scene, library=library, bands=stretch.bands.tolist())
+        order = [found.bands.index(int(b)) for b in stretch.bands if int(b) in found.bands]
+        if len(order) == len(stretch.bands):
+            known = (found.names, found.values[:, order])
+    made.names |= name_by_spectra(spectra, known)
+
+
+def _training_images(images: EncodedImages) -> list[int]:
+    mine = images.of(0)
+    return mine or list(range(len(images.paths)))
+
+
+def _split_patches(images: EncodedImages) -> tuple[Stack, NDArray[np.float32]]:
+    """Return the patches to learn from, and those kept out for measuring."""
+    training = Stack([images.patches[n] for n in _training_images(images)])
+    others = [n for n in range(len(images.paths)) if images.part[n] in (1, 2)]
+    if others:
+        held = Stack([images.patches[n] for n in others])
+        rows = np.arange(len(held))
+    else:  # one scene: measured on patches it also learns from; said in the card by its title
+        held = training
+        rows = np.arange(0, len(held), _HELD_OUT)
+    if len(rows) > 200_000:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:200_000])
+    return training, held[rows]
+
+
+def _found(
+    source: Path, rule: GroupRule | None, shares: Sequence[float], gap: int, seed: int
+) -> tuple[list[Path], NDArray[np.int64], tuple[str, ...], NDArray[Any], list[str]]:
+    from backends.explain.batch import images_in
+    from backends.learning.image_folder import find_images
+
+    has_folders = source.is_dir() and any(p.is_dir() for p in source.iterdir())
+    if source.suffix.lower() == ".csv" or has_folders:
+        found = find_images(source, rule)
+        split = split_images(
+            found.label, found.groups, seed=seed, shares=shares, gap=gap,
+            given=found.parts if any(found.parts) else (),
+        )  # fmt: skip
+        names = [f"{found.classes[i.label]}/{i.name}" for i in found.images]
+        return [i.path for i in found.images], found.label, found.classes, split.part, names
+    paths = images_in(source)
+    part = np.zeros(len(paths), np.int64)
+    if len(paths) >= 2 * _HELD_OUT:
+        groups = find_groups([p.name for p in paths], [""] * len(paths), rule or GroupRule())
+        split = split_images(
+            np.zeros(len(paths), np.int64), groups, seed=seed, shares=(0.9, 0, 0.1)
+        )
+        part = split.part.astype(np.int64)
+    return list(paths), np.full(len(paths), -1, np.int64), (), part, [p.name for p in paths]
+
+
+def _is_image_fault(error: ClearbandError) -> bool:
+    return isinstance(error, BadInput)
+
+
+def _sha(*facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,104 @@
+"""``clearband concepts`` and ``clearband bottleneck`` on real images, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app.main import run
+
+CLASSES = ("Airport", "Beach", "Forest")
+
+
+@pytest.fixture(scope="module")
+def folder(clearband_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("aerial")
+    for name in CLASSES:
+        (root / name).mkdir()
+        for path in sorted((clearband_data / "aerial_aid" / name).glob("*.jpg"))[:8]:
+            shutil.copy(path, root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def weights(clearband_data: Path) -> Path:
+    return clearband_data / "weights/imagenet/squeezenet1_0_torchvision.safetensors"
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEARBAND_HOME", str(tmp_path_factory.mktemp("home")))
+        out = tmp_path_factory.mktemp("trained")
+        words = ["concepts", "train", str(folder), "--weights", str(weights), "--concepts", "64"]
+        words += ["--layer", "features.11", "--steps", "60", "--batch", "256", "--rate", "3e-3"]
+        assert run([*words, "--out", str(out), "--json"]) == 0
+    return out
+
+
+def test_concepts_of_an_image_by_pixel(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = sorted((folder / "Beach").glob("*.jpg"))[0]
+    code = run(["concepts", str(image), "--model", str(trained), "--at", "40,50", "--json",
+                "--without", "3", "--out", str(tmp_path)])  # fmt: skip
+    told = json.loads(capsys.readouterr().out)
+    assert code == 0
+    assert told["at"] == {"row": 40, "col": 50}
+    assert told["decision"]["classes"] == list(CLASSES)
+    assert told["command"].startswith(f"concepts {image}")
+    assert {Path(f).suffix for f in told["files"]} == {".tif", ".npy", ".graphml", ".json"}
+    assert told["without"]["target"] == told["decision"]["target"]
+    decision = told["decision"]
+    total = sum(p["amount"] for p in decision["parts"])
+    assert total == pytest.approx(decision["logits"][decision["target"]], abs=1e-4)
+
+
+def test_a_bottleneck_with_its_controls(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(["bottleneck", str(folder), "--model", str(trained), "--concepts", "8",
+                "--out", str(tmp_path)])  # fmt: skip
+    text = capsys.readouterr().out
+    assert code == 0
+    for word in ("Accuracy", "Opaque linear probe", "Random concepts", "Energy kept"):
+        assert word in text
+    assert (tmp_path / "bottleneck.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--at", "9999,0"], 2, "lies outside"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--at", "here"], 2, "--at is ROW,COL"),
+        (["concepts", "IMAGE", "--model", "IMAGE"], 3, "damaged"),
+        (["concepts", "IMAGE", "--model", "nowhere"], 3, "does not exist"),
+        (["concepts", "IMAGE"], 2, "Give one image and the concepts"),
+        (["concepts", "nothing.tif", "--model", "CONCEPTS"], 3, "nothing.tif"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--weights", "gone.pt"], 4, "gone.pt"),
+        (["concepts", "train", "FOLDER"], 2, "Name the encoder"),
+        (["concepts", "train", "EMPTY", "--model", "spectra"], 3, "is empty"),
+        (["concepts", "train", "FOLDER", "--model", "squeezenet1_0"], 4, "are not here"),
+        (["bottleneck", "FOLDER"], 2, "Give the concepts"),
+        (["bottleneck", "FOLDER", "--model", "CONCEPTS", "--how", "magic"], 2, "no magic"),
+        (["bottleneck", "FLAT", "--model", "CONCEPTS"], 3, "have none"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    words: list[str], code: int, said: str, trained: Path, folder: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CLEARBAND_HOME", str(tmp_path / "home"))
+    (tmp_path / "empty").mkdir()
+    names = {
+        "IMAGE": str(sorted((folder / "Beach").glob("*.jpg"))[0]), "CONCEPTS": str(trained),
+        "FOLDER": str(folder), "EMPTY": str(tmp_path / "empty"), "FLAT": str(folder / "Beach"),
+    }  # fmt: skip
+    found = run([*(names.get(w, w) for w in words), "--out", str(tmp_path / "out")])
+    error = capsys.readouterr().err
+    assert found == code, error
+    assert said in error
+    assert "Traceback" not in error
