@@ -27,6 +27,7 @@ from widgets.spectral_tools.forms import (
     UnmixForm,
 )
 from widgets.spectral_tools.formula_form import FormulaForm
+from widgets.spectral_tools.index_form import IndexForm
 from widgets.spectral_tools.references_box import ReferencesBox
 from widgets.spectral_tools.result_panel import ResultPanel
 from widgets.theme import GRID, EmptyState, wrapped
@@ -34,6 +35,7 @@ from widgets.theme import GRID, EmptyState, wrapped
 _TIPS = {
     "Match": "Which reference spectrum each pixel is most like",
     "Formula": "Indices and band mathematics, by wavelength",
+    "Index": "Spectral indices by name: NDVI, NBR and 280 others",
     "Transform": "PCA, MNF, ICA",
     "Cluster": "Pixels that belong together, without labels (k-means, ISODATA)",
     "Anomalies": "What is unlike its background (RX)",
@@ -43,6 +45,7 @@ _TIPS = {
 _GO = {
     "Match": "Match every pixel",
     "Formula": "Compute for the whole scene",
+    "Index": "Compute for the whole scene",
     "Transform": "Transform the scene",
     "Cluster": "Cluster the scene",
     "Anomalies": "Find anomalies",
@@ -88,11 +91,12 @@ class SpectralToolsDock(QWidget):
         body.addWidget(self.scene_line)
         self.match, self.transform, self.cluster = MatchForm(), TransformForm(), ClusterForm()
         self.formula = FormulaForm(self._workspace, sight)
+        self.index = IndexForm(self._workspace, sight)
         self.anomalies, self.target, self.unmix = AnomaliesForm(), TargetForm(), UnmixForm()
         self.forms: dict[str, ToolForm] = {
-            "Match": self.match, "Formula": self.formula, "Transform": self.transform,
-            "Cluster": self.cluster, "Anomalies": self.anomalies, "Target": self.target,
-            "Unmix": self.unmix,
+            "Match": self.match, "Formula": self.formula, "Index": self.index,
+            "Transform": self.transform, "Cluster": self.cluster,
+            "Anomalies": self.anomalies, "Target": self.target, "Unmix": self.unmix,
         }  # fmt: skip
         tabs = PageTabs(self.forms, _TIPS, self.show_tool)
         self.tabs = tabs.buttons
@@ -132,6 +136,7 @@ class SpectralToolsDock(QWidget):
         if isinstance(frame, QDockWidget) and frame is not self._frame:
             self._frame = frame
             frame.visibilityChanged.connect(self.formula.come_forward)
+            frame.visibilityChanged.connect(self.index.come_forward)
 
     @property
     def form(self) -> ToolForm:
@@ -184,6 +189,7 @@ class SpectralToolsDock(QWidget):
             self._folder(scene, form.tool),
         )
         self.formula.end_preview()
+        self.index.end_preview()
         job: Job[Answer] = Job(
             f"{self._tool} of {scene.title}",
             asked,

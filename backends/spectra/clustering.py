@@ -343,5 +343,5 @@ def cluster(
         f"Clusters ({METHODS[method]})", scene.id, make.provenance(), labels=found.labels,
         class_names=names,
     )  # fmt: skip
-    done = make.summary(bands=len(found.bands), done_passes=found.passes, classes=rows)
+    done = make.summary(bands=len(found.bands), passes_run=found.passes, classes=rows)
     return Product((shown,), done, {"clusters": rows, "centres": curves})

@@ -271,7 +271,7 @@ def compute_indices(
         bands += [{"index": one.index.id, **_band_row(t)} for t in one.taken]
         overlays.append(own.score(one.index.id, values))
     return Product(
-        tuple(overlays), make.summary(indices=rows, bands=bands),
+        tuple(overlays), make.summary(figures=rows, index_bands=bands),
         {"indices": rows, "index_bands": bands},
     )  # fmt: skip
 

@@ -142,6 +142,10 @@ class Question:
                 return products.apply_formula(
                     scene, told["formula"], others=self.others, title=told["title"], **common
                 )
+            case "index":
+                from backends.spectra.index_catalogue import compute_indices
+
+                return compute_indices(scene, [told["index"]], **common)
             case "cluster":
                 from backends.spectra.clustering import cluster
 
@@ -173,8 +177,9 @@ class Question:
         others = {name: scene.info.path for name, scene in self.others.items()}
         if path is None or used is None or None in others.values():
             return ()
-        words = ["spectra", self.tool, str(path)]
         settings = {**self.settings, **more}
+        words = ["spectra", self.tool, str(path)]
+        words += [settings.pop("index")] if "index" in settings else []
         formula = settings.pop("formula", None)
         for key, value in self.scene.info.options.items():
             words += ["--option", f"{key}={value}"]

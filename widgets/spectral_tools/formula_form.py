@@ -8,13 +8,11 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from PyQt6.QtCore import Qt, QTimer
-from PyQt6.QtGui import QHideEvent, QShowEvent, QStandardItemModel
-from PyQt6.QtWidgets import QCheckBox, QLineEdit
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QStandardItemModel
+from PyQt6.QtWidgets import QLineEdit
 
 from backends.errors import ClearbandError
-from backends.jobs import Job, Progress
-from backends.overlays import Provenance, ScoreMap
 from backends.scene import Scene
 from backends.spectra.known_formulas import KNOWN_FORMULAS
 from backends.workspace import Workspace
@@ -22,28 +20,24 @@ from widgets.background import listen
 from widgets.pages import narrow_box
 from widgets.sight import Sight
 from widgets.spectral_tools.asking import ReferenceChoice
-from widgets.spectral_tools.forms import ToolForm
+from widgets.spectral_tools.previewed_form import PreviewedForm
 from widgets.theme import wrapped
 
 if TYPE_CHECKING:
     from backends.spectra.expression import Formula, Taken
-    from backends.spectra.preview import Preview
 
-LOOK_MS = 120  # the view has come to rest
 _TAKEN_NAMES = ("b", "band", "abs", "where", "clip", "minimum", "maximum")
 
 
-class FormulaForm(ToolForm):
+class FormulaForm(PreviewedForm):
     """Says at once what is wrong or which bands are taken; draws the part in sight."""
 
     TOOL = "expr"
 
     def __init__(self, workspace: Workspace, sight: Sight) -> None:
-        super().__init__("What do these bands give together? Name them by wavelength in nm.")
-        self._workspace, self._sight = workspace, sight
-        self._formula: Formula | None = None
-        self._in_front = True
-        self._provenance = Provenance("formula preview")
+        super().__init__(
+            "What do these bands give together? Name them by wavelength in nm.", workspace, sight
+        )
         self.known_box = narrow_box("Known indices")
         self.column.addWidget(self.known_box)
         self.edit = QLineEdit()
@@ -58,18 +52,10 @@ class FormulaForm(ToolForm):
         self.taken_line.setTextFormat(Qt.TextFormat.RichText)
         for line in (self.error_line, self.taken_line, self.others_line):
             self.column.addWidget(line)
-        self.preview_box = QCheckBox("Show it while it is written")
-        self.preview_box.setToolTip("For the part of the scene in sight, as fine as the screen")
-        self.preview_box.setChecked(True)
+        self.preview_box.setText("Show it while it is written")
         self.column.addWidget(self.preview_box)
-        self._rest = QTimer(self)
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(LOOK_MS)
-        self._rest.timeout.connect(self._preview)
         self.edit.textChanged.connect(self._on_text)
         self.known_box.activated.connect(self._on_known)
-        self.preview_box.toggled.connect(self._on_toggled)
-        listen(self, sight.moved, self._on_moved)
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_added, self._on_others)
         listen(self, workspace.scene_removed, self._on_others)
@@ -165,73 +151,6 @@ class FormulaForm(ToolForm):
             self._preview()
         elif not text.strip():
             self.end_preview()
-
-    # -- what is in sight ----------------------------------------------------------------
-
-    def _on_moved(self) -> None:
-        if self._formula is not None and self._wanted():
-            self._rest.start()
-
-    def _on_toggled(self, on: bool) -> None:
-        if on:
-            self._preview()
-        else:
-            self.end_preview()
-
-    def showEvent(self, event: QShowEvent | None) -> None:
-        super().showEvent(event)
-        self._preview()
-
-    def hideEvent(self, event: QHideEvent | None) -> None:
-        super().hideEvent(event)
-        self.end_preview()
-
-    def come_forward(self, in_front: bool) -> None:
-        """Be in front of the other docks, or behind them: then nothing is drawn."""
-        self._in_front = in_front
-        if in_front:
-            self._preview()
-        else:
-            self.end_preview()
-
-    def _wanted(self) -> bool:
-        return self._in_front and self.isVisible() and self.preview_box.isChecked()
-
-    def _preview(self) -> None:
-        scene, formula = self._workspace.active_scene, self._formula
-        if scene is None or formula is None or not self._wanted():
-            return
-        window, most = self._sight.window(scene), self._sight.pixels()
-        if window.height == 0 or window.width == 0:
-            return
-
-        def run(progress: Progress) -> Preview:
-            from backends.spectra.preview import preview
-
-            return preview(formula, window, most_pixels=most, progress=progress)
-
-        def show(found: Preview) -> None:
-            if self._formula is formula and self._wanted():
-                overlay = ScoreMap(
-                    "Preview", scene.id, self._provenance, values=found.values,
-                    placement=found.placement, partial=True, id=_preview_id(scene),
-                )  # fmt: skip
-                self._workspace.add_overlay(overlay)
-
-        job = Job(
-            "Preview of a formula", run, scene_id=scene.id, topic="formula preview", quiet=True
-        )
-        self._workspace.submit(job, on_result=show)
-
-    def end_preview(self) -> None:
-        """Take the preview off the image."""
-        self._rest.stop()
-        for scene in list(self._workspace.scenes.values()):
-            self._workspace.remove_overlay(_preview_id(scene))
-
-
-def _preview_id(scene: Scene) -> str:
-    return f"{scene.id}-formula"
 
 
 def _taken_words(formula: Formula) -> str:

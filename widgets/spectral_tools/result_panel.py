@@ -22,8 +22,19 @@ from widgets.spectral_tools.threshold_row import ThresholdRow
 from widgets.tables import fit_table, fixed_cell, plain_table
 from widgets.theme import GRID, wrapped
 
-_ROWS = ("classes", "strength", "targets", "shares")
-_QUIET = ("scene", "method", "notes", "formula", "taken", "references", "endmembers", "threshold")
+_ROWS = ("classes", "strength", "targets", "shares", "index_bands")
+_QUIET = (
+    "scene",
+    "indices",
+    "figures",
+    "method",
+    "notes",
+    "formula",
+    "taken",
+    "references",
+    "endmembers",
+    "threshold",
+)
 _HEADS = {"signal_to_noise": "signal/noise", "mean_share": "mean share", "largest": "most"}
 
 

@@ -128,7 +128,8 @@ def test_the_command_line_lists_searches_and_computes(
     words = ["spectra", "index", str(valley), "NDVI", "CRI550", "--out", str(tmp_path / "o")]
     assert run([*words, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert [row["index"] for row in said["indices"]] == ["NDVI", "CRI550"]
+    assert [row["index"] for row in said["figures"]] == ["NDVI", "CRI550"]
+    assert said["indices"] == ["NDVI", "CRI550"]
     assert {path.name for path in (tmp_path / "o").iterdir()} >= {
         "ndvi.tif", "cri550.tif", "indices.csv", "index_bands.csv", "result.json"
     }  # fmt: skip
