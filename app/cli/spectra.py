@@ -280,4 +280,5 @@ def _places(values: list[str] | None) -> list[tuple[int, int]]:
 
 
 # Each adds its commands to the same group.
+from app.cli import spectra_grids as _grids  # noqa: E402, F401
 from app.cli import spectra_grouping as _grouping  # noqa: E402, F401

@@ -74,7 +74,7 @@ def write_envi_classification(
         "class names": names,
         "class lookup": [channel for color in rgb for channel in color],
         "band names": [overlay.title],
-        **_place(overlay_georeference(scene, overlay.placement), target),
+        **place_entries(overlay_georeference(scene, overlay.placement), target),
         # Braces end a list in this format, so no JSON here.
         "clearband provenance": [f"{k}: {v}" for k, v in provenance_lines(overlay.provenance)],
     }
@@ -92,7 +92,7 @@ def write_envi_classification(
     return target
 
 
-def _place(place: GeoReference | None, target: Path) -> dict[str, Any]:
+def place_entries(place: GeoReference | None, target: Path) -> dict[str, Any]:
     """Return the header's words for a place, having checked that they mean the same."""
     if place is None:
         return {}
