@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from backends.jobs import Progress
 
 BUDGET = 48 << 20
+MISSING = 0.02  # share of a response that may lie on empty bands
 # Centre and full width at half maximum in nm, as their operators give them.
 SENSORS: dict[str, tuple[tuple[str, float, float], ...]] = {
     "sentinel2": (
@@ -155,8 +156,9 @@ def resample_bands(
             flat = values.reshape(-1, len(read))
             holes = ~np.isfinite(flat)
             if holes.any():
-                found = np.where(holes, 0, flat) @ weight
-                found[holes.astype(np.float32) @ (weight > 0) > 0] = np.nan
+                missing = holes.astype(np.float32) @ weight
+                found = np.where(holes, 0, flat) @ weight / np.maximum(1 - missing, 0.5)
+                found[missing > MISSING] = np.nan
             else:
                 found = flat @ weight
             yield found.reshape(window.height, window.width, covered.size)
