@@ -10,6 +10,7 @@ import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -125,11 +126,19 @@ _FIRST = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=256)
+def _read(path: Path, changed_ns: int) -> ModelCard:
+    """Read a card once: the window asks for cards while it draws."""
+    return ModelCard.from_file(path)
+
+
 def cards() -> list[ModelCard]:
     """Return the cards of every model: what we would choose first, then the rest by name."""
     import resources
 
-    found = [ModelCard.from_file(path) for path in resources.path("cards").glob("*.json")]
+    found = [
+        _read(path, path.stat().st_mtime_ns) for path in resources.path("cards").glob("*.json")
+    ]
     first = {name: place for place, name in enumerate(_FIRST)}
     return sorted(found, key=lambda card: (first.get(card.id, len(first)), card.id))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PyQt6.QtGui import QColor, QIcon, QImage, QPainter, QPaintEvent, QPixmap, QResizeEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -195,24 +196,26 @@ def figure(value: float) -> str:
     return text.replace("-", "−")
 
 
+_RGB = QImage.Format.Format_RGB888
+
+
 class _Gradient(QWidget):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._colors = table("gray")
+        self.set_colormap("gray")
         self.setFixedHeight(16)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def set_colormap(self, name: str) -> None:
-        self._colors = table(name)
+        colors = np.ascontiguousarray(table(name), np.uint8)
+        image = QImage(colors.data, len(colors), 1, 3 * len(colors), _RGB)
+        self._image = image.convertToFormat(QImage.Format.Format_RGB32)
         self.update()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         """Draw 256 colours side by side."""
         painter = QPainter(self)
-        step = self.width() / 256
-        for index, color in enumerate(self._colors):
-            rect = QRectF(index * step, 0, step + 1, self.height())
-            painter.fillRect(rect, QColor(*(int(c) for c in color)))
+        painter.drawImage(self.rect(), self._image)
         painter.end()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QApplication, QFormLayout, QPushButton, QVBoxLayout, QWidget
@@ -30,18 +31,23 @@ class ProvenanceDock(QWidget):
         self._column.addWidget(self.empty)
         self.page: QWidget | None = None
         self.rows: dict[str, str] = {}
+        self._command: Any = ()
         listen(self, workspace.active_overlay_changed, self._show)
         listen(self, workspace.overlay_replaced, lambda old, new: self._show())
         self._show()
 
     def _show(self, *_: object) -> None:
         overlay = self._workspace.active_overlay
+        rows = {} if overlay is None else rows_of(overlay)
+        command = () if overlay is None else overlay.provenance.command
+        if self.page is not None and (rows, command) == (self.rows, self._command):
+            return  # a map that is still being made comes twice a second
         if self.page is not None:
             self._column.removeWidget(self.page)
             self.page.deleteLater()
             self.page = None
         self.empty.setVisible(overlay is None)
-        self.rows = {} if overlay is None else rows_of(overlay)
+        self.rows, self._command = rows, command
         if overlay is None:
             return
         self.page = QWidget()
@@ -52,7 +58,6 @@ class ProvenanceDock(QWidget):
             label = wrapped(text)
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             form.addRow(f"{name}:", label)
-        command = overlay.provenance.command
         if command:
             button = QPushButton("Copy command line")
             button.clicked.connect(lambda: _copy(command))
