@@ -51,6 +51,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "concepts of a 4,000 × 4,000 image by click and layer, training beside its floor",
         "app.bench.concepts",
     ),
+    "concept-sets": (
+        "concepts and bottlenecks on real images beside opaque and random ones (CLEARBAND_DATA)",
+        "app.bench.concept_sets",
+    ),
     "mhc": ("matrices: structure, streams left, does it matter (CLEARBAND_DATA)", "app.bench.mhc"),
 }
 
@@ -69,6 +73,7 @@ ON_REQUEST = (
     "fire-accuracy",
     "perimeter",
     "concepts",
+    "concept-sets",
 )
 
 

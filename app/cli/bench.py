@@ -32,7 +32,7 @@ def bench(
         list[str] | None, typer.Option("--model", help="hsi, finetune: default all models.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", help="hsi, mhc, finetune, fire-accuracy: how many.")
+        int | None, typer.Option("--seeds", help="hsi, mhc, finetune, fire-accuracy, concept-sets.")
     ] = None,
     first_seed: Annotated[
         int, typer.Option("--first-seed", help="hsi, mhc, finetune, fire-accuracy: the first.")
@@ -97,6 +97,14 @@ def bench(
 
         made = mhc.tabulate(range(first_seed, first_seed + (seeds or 5)), out=out, resume=resume)
         emit(made, as_json=as_json, text=mhc.text(made))
+        return
+    if names == ["concept-sets"]:
+        from app.bench import concept_sets
+
+        made = concept_sets.tabulate(
+            range(first_seed, first_seed + (seeds or 1)), out=out, resume=resume
+        )
+        emit(made, as_json=as_json, text=concept_sets.text(made))
         return
     if names == ["fire-accuracy"]:
         from app.bench import fire_accuracy

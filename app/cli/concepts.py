@@ -63,6 +63,12 @@ def concepts_command(
     library: Annotated[
         Path | None, typer.Option("--library", help="train on spectra: to name concepts by.")
     ] = None,
+    words_file: Annotated[
+        Path | None, typer.Option("--words", help="train: name by these, one a line; --tower.")
+    ] = None,
+    tower: Annotated[
+        str, typer.Option("--tower", help="train: open_clip NAME:WEIGHTS, the words' side.")
+    ] = "",
     split: Split = "70,15,15",
     group_pattern: GroupPattern = "",
     group_block: GroupBlock = 0,
@@ -92,9 +98,9 @@ def concepts_command(
         _train(
             Path(words[1]), out, as_json, model=model, weights=weights, layer=layer, dense=dense,
             tile=tile, concepts=count, active=active, steps=steps, batch=batch, rate=rate,
-            seed=seed, library=library, split=split, group_pattern=group_pattern,
-            group_block=group_block, gap=gap, resume=resume, fetch=fetch, untrained=untrained,
-            device=device,
+            seed=seed, library=library, words=words_file, tower=tower, split=split,
+            group_pattern=group_pattern, group_block=group_block, gap=gap, resume=resume,
+            fetch=fetch, untrained=untrained, device=device,
         )  # fmt: skip
         return
     if len(words) != 1 or not model:
@@ -160,15 +166,20 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
         from backends import devices
         from backends.concepts.autoencoder_files import CONCEPTS_FILE
         from backends.concepts.autoencoder_training import Settings
+        from backends.concepts.bottleneck_folder import read_words
         from backends.concepts.learning_concepts import (
             LearnSettings,
+            Words,
             encode_folder,
             learn_concepts,
         )
+        from backends.concepts.naming import OpenClipTower
         from backends.concepts.opening import make_encoder
         from backends.learning.grouping import GroupRule
 
         torch.set_num_threads(devices.model_threads())
+        # Words for anything but colour pictures are guesses.
+        colour = [False]
         chosen = devices.choose(given["device"]).id
         if not given["model"] and given["weights"] is None:
             raise WrongUse(
@@ -179,6 +190,7 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
         settings = LearnSettings(given["concepts"], given["active"], how, given["seed"])
 
         def make(scene: Any) -> Any:
+            colour[0] = bool(scene.info.is_rgb)
             return make_encoder(
                 given["model"], given["weights"], layer=given["layer"], dense=given["dense"],
                 tile=given["tile"], scene=scene, fetch=given["fetch"],
@@ -191,8 +203,16 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
             shares=shares_of(given["split"]), gap=given["gap"], seed=given["seed"],
             progress=progress,
         )  # fmt: skip
+        named = None
+        if given["words"] is not None or given["tower"]:
+            if given["words"] is None or not given["tower"]:
+                raise WrongUse("Naming by words needs both: --words FILE --tower NAME:WEIGHTS.")
+            tower_name, _, tag = given["tower"].partition(":")
+            tower = OpenClipTower(tower_name, tag)
+            named = Words(tuple(read_words(given["words"])), tower, colour[0])
         made = learn_concepts(
-            images, encoder, out, settings, library=given["library"], resume=given["resume"],
+            images, encoder, out, settings, library=given["library"], words=named,
+            resume=given["resume"],
             device=chosen, command=command, progress=progress,
         )  # fmt: skip
         assert made.quality is not None

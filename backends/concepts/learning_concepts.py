@@ -28,13 +28,20 @@ from backends.concepts.autoencoder_files import (
     save_training,
 )
 from backends.concepts.autoencoder_training import Settings, begin, train
+from backends.concepts.candidates import TextTower
 from backends.concepts.codes import Codes, joined
 from backends.concepts.encoders import Encoder, SpectraEncoder
-from backends.concepts.exemplars import concept_spectra, find_exemplars
+from backends.concepts.exemplars import Exemplars, concept_spectra, find_exemplars
 from backends.concepts.feature_cache import FeatureCache, Stack
-from backends.concepts.naming import name_by_exemplars, name_by_spectra
+from backends.concepts.naming import (
+    embed_vocabulary,
+    name_by_exemplars,
+    name_by_spectra,
+    name_with_words,
+    vectors_with_relatives,
+)
 from backends.concepts.probe import Probe, fit_probe
-from backends.concepts.relations import cooccurrence
+from backends.concepts.relations import Cooccurrence, cooccurrence
 from backends.errors import BadInput, ClearbandError
 from backends.io import open_scene
 from backends.jobs import Progress
@@ -73,6 +80,24 @@ class EncodedImages:
     def of(self, part: int) -> list[int]:
         """Return the numbers of the images of a part."""
         return np.flatnonzero(self.part == part).tolist()
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    """What to name concepts with.
+
+    Attributes
+    ----------
+    vocabulary : tuple of str
+    tower : TextTower
+        Of the encoder.
+    verified : bool
+        False where the images are none the tower was taught with (no RGB).
+    """
+
+    vocabulary: tuple[str, ...]
+    tower: TextTower
+    verified: bool = True
 
 
 @dataclass(frozen=True)
@@ -166,6 +191,7 @@ def learn_concepts(
     settings: LearnSettings | None = None,
     *,
     library: Path | None = None,
+    words: Words | None = None,
     resume: bool = False,
     device: str = "cpu",
     command: Sequence[str] = (),
@@ -177,6 +203,8 @@ def learn_concepts(
     ----------
     library : path, optional
         Of spectra, to name concepts of a cube.
+    words : Words, optional
+        Vocabulary and text tower, to name concepts of an encoder that speaks.
     resume : bool
         Go on with the training that was stopped in that folder.
 
@@ -207,11 +235,14 @@ def learn_concepts(
     related = cooccurrence([codes], sizes.concepts, progress=progress)
     made.extra |= related.to_arrays()
     progress.note("Finding exemplars")
-    exemplars, _ = find_exemplars(codes, training)
+    exemplars, mean_codes = find_exemplars(codes, training)
     made.extra |= exemplars.to_arrays()
     in_training = _training_images(images)
     labels = [images.classes[images.label[n]] for n in in_training] if images.classes else []
     made.names = name_by_exemplars(exemplars, labels)
+    if words is not None:
+        progress.note("Looking for words")
+        _named(made, words, mean_codes, related, exemplars)
     if isinstance(encoder, SpectraEncoder):
         _spectral(made, encoder, codes, training, library, images.paths[0])
     made.card = {
@@ -276,6 +307,24 @@ def random_concepts(made: Dictionary, patches: Stack, seed: int = 0) -> Dictiona
 
 def _codes(made: Dictionary, patches: NDArray[Any]) -> Codes:
     return made.codes(np.asarray(patches, np.float32))
+
+
+def _named(
+    made: Dictionary, words: Words, mean_codes: Any, related: Cooccurrence, exemplars: Exemplars
+) -> None:
+    embeddings = embed_vocabulary(words.vocabulary, words.tower)
+    width = next(iter(embeddings.values())).shape[1]
+    if width != made.sizes.features:
+        raise BadInput(
+            f"The words have {width} features, the patches {made.sizes.features}: the text tower "
+            "is not this encoder's.",
+            way_out="Read the CLIP transformer densely (--dense), with its own text tower.",
+        )
+    vectors = vectors_with_relatives(made, mean_codes, related.relations())
+    made.names |= name_with_words(
+        vectors, words.vocabulary, embeddings, verified=words.verified,
+        live=exemplars.frequency > 0,
+    )  # fmt: skip
 
 
 def _spectral(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from backends.concepts.encoders import (
 from backends.errors import BadInput, MissingCapability
 from backends.jobs import Progress
 from backends.scene import Scene
+
+if TYPE_CHECKING:
+    from backends.explain.classifier import ImageClassifier
 
 SPECTRA = "spectra"
 
@@ -52,9 +56,13 @@ def make_encoder(
     from backends.explain import shelf
     from backends.explain.spectral import PixelsTogether
 
-    classifier = shelf.load(
-        model, weights, fetch=fetch, untrained=untrained, device=device, progress=progress
-    )
+    classifier = _of_features(model, weights, fetch, untrained, device, progress)
+    if classifier is not None and not layer and hasattr(classifier.network, "norm"):
+        layer = "norm"  # where those who trained it take patches from
+    if classifier is None:
+        classifier = shelf.load(
+            model, weights, fetch=fetch, untrained=untrained, device=device, progress=progress
+        )
     path = Path(weights) if weights is not None else Path(model)
     about: dict[str, Any] = {
         "model": model, "weights": str(path.expanduser().resolve()) if path.exists() else "",
@@ -63,6 +71,49 @@ def make_encoder(
     if isinstance(classifier.network, PixelsTogether):
         return PixelNetworkEncoder(classifier, about)
     return NetworkEncoder(classifier, layer, dense=dense, tile=tile, about=about)
+
+
+def _of_features(
+    model: str,
+    weights: str | Path | None,
+    fetch: bool,
+    untrained: bool,
+    device: str,
+    progress: Progress | None,
+) -> ImageClassifier | None:
+    """Open a network of timm that tells no classes apart (DINOv2, DINOv3); None for others."""
+    import torch
+
+    from backends.explain import building, published
+    from backends.explain.classifier import Card, ImageClassifier
+    from backends.learning.architectures import read_tensors
+
+    plan = building.blueprint(model) if model else None
+    if plan is None or plan.library != "timm":
+        return None
+    with torch.device("meta"):
+        if getattr(building.build(plan), "num_classes", None) != 0:
+            return None
+    path = None if weights is None else Path(weights).expanduser()
+    if path is None:
+        path = published.fetch(plan, plan.title, progress) if fetch else published.cached(plan)
+    if path is None and not untrained:
+        raise MissingCapability(
+            f"The weights of {plan.title} are not here.",
+            way_out="Ask to fetch the published ones, give a file of weights, or ask for the "
+            "untrained network.",
+        )
+    if path is None:
+        network, digest = building.build(plan), ""
+    else:
+        network = building.with_weights(plan, read_tensors(path), path)[0]
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    known = f"weights {path.name}" if path is not None else ""
+    card = Card(plan.name, plan.title, known or "random weights", known, digest)
+    features: Any = network
+    names = tuple(f"feature {n}" for n in range(int(features.num_features)))
+    return ImageClassifier(network, names, building.spec_of(plan, network), card, device=device)
 
 
 def open_encoder(

@@ -24,6 +24,7 @@ from backends.concepts.files import write_concepts
 from backends.concepts.learning_concepts import (
     EncodedImages,
     LearnSettings,
+    Words,
     encode_folder,
     learn_concepts,
 )
@@ -260,6 +261,55 @@ def test_words_are_kept_and_the_best_kind_of_sentence_counts(tmp_path: Path) -> 
     assert [names[n]["name"] for n in (0, 1)] == ["boat", "sail"]
     assert names[0]["runners_up"] == ["sail"]
     assert names[0]["verified"] is False
+
+
+def test_concepts_of_an_encoder_that_speaks_are_named_by_words(
+    images: EncodedImages, encoder: NetworkEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARBAND_HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    meaning = {w: rng.normal(size=12) for w in ("roof", "water", "grass")}
+
+    class Tower:
+        digest = "speaks"
+        width = 12
+
+        def embed(self, phrases):  # type: ignore[no-untyped-def]
+            rows = [next(v for w, v in meaning.items() if w in p)[: self.width] for p in phrases]
+            return np.stack([r / np.linalg.norm(r) for r in rows]).astype(np.float32)
+
+    how = LearnSettings(24, 2, Settings(steps=20, batch=128))
+    words = Words(tuple(meaning), Tower(), verified=False)
+    made = learn_concepts(images, encoder, tmp_path, how, words=words)
+    named = [told for told in made.names.values() if told["how"].startswith("words")]
+    assert named
+    assert {told["name"] for told in named} <= set(meaning)
+    assert not any(told["verified"] for told in named)
+    Tower.width, Tower.digest = 8, "another"
+    with pytest.raises(BadInput, match="not this encoder's"):
+        learn_concepts(images, encoder, tmp_path, how, words=words)
+
+
+def test_relatives_make_a_fine_concept_nameable() -> None:
+    """A fine direction means nothing to the words; with its parent it does."""
+    from scipy.sparse import csr_matrix
+
+    from backends.concepts.autoencoder import NestedAutoencoder, Scaling, Sizes
+    from backends.concepts.naming import vectors_with_relatives
+    from backends.concepts.relations import Relation
+
+    network = NestedAutoencoder(Sizes(8, 4, 1, (0.5, 0.5))).requires_grad_(False)
+    network.directions.copy_(torch.eye(4, 8))
+    made = Dictionary(network, Scaling(np.zeros(8, np.float32), 1.0), {"digest": "", "title": ""})
+    mean_codes = csr_matrix(np.array([[2, 0, 0, 0], [0, 1, 0, 0], [2, 3, 1, 0], [0, 0, 0, 0.0]]))
+    child = Relation(2, 0, 0.9, 0.2, 5.0, 60)
+    alone = vectors_with_relatives(made, mean_codes, [])
+    together = vectors_with_relatives(made, mean_codes, [child])
+    assert alone[2].argmax() == 2
+    assert alone[2][0] == 0
+    # The unrelated concept 1 is stronger on its patches and stays out.
+    assert together[2].argmax() == 0
+    assert together[2][1] == 0
 
 
 def test_without_the_package_of_the_words_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

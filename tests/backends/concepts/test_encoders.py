@@ -263,3 +263,23 @@ def test_the_published_sizes_run_end_to_end() -> None:
     )
     assert codes.concepts == 8192
     assert 0 < codes.mean_active <= 12
+
+
+@pytest.mark.parametrize("name", ["vit_small_patch14_reg4_dinov2", "vit_small_patch16_dinov3"])
+def test_networks_that_hand_out_features_only_are_encoders(name: str) -> None:
+    """DINOv2 and DINOv3: no classes, registers before the patches."""
+    from backends.concepts.opening import make_encoder, open_encoder
+    from backends.errors import MissingCapability
+
+    with pytest.raises(MissingCapability, match="not here"):
+        make_encoder(name)
+    torch.manual_seed(0)
+    encoder = make_encoder(name, untrained=True, tile=112)
+    found = encoder.encode(picture(112, 112))
+    side = 112 // int(name.split("patch")[1][:2])
+    assert found.grid == (side, side)
+    assert found.values.shape == (side * side, 384)
+    assert np.isfinite(found.values).all()
+    torch.manual_seed(0)
+    again = open_encoder({**encoder.about, "title": encoder.title})
+    assert again.digest == encoder.digest
