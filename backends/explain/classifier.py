@@ -145,6 +145,18 @@ class ImageClassifier:
         state = "untrained, " if self.card.untrained else ""
         return f"<ImageClassifier {self.card.id}, {state}{len(self.class_names)} classes>"
 
+    def focused(self, target: Target) -> ImageClassifier:
+        """Return a classifier that works out only what a target needs, where that is less."""
+        focus = getattr(self.network, "focused", None)
+        if focus is None or target.mask is None or target.mask.all():
+            return self
+        twin = ImageClassifier(
+            focus(target.mask), self.class_names, self.spec, self.card,
+            pixelwise=self.pixelwise, device=self.device,
+        )  # fmt: skip
+        twin.lock = self.lock  # the weights are the same
+        return twin
+
     # -- in ------------------------------------------------------------------------------
 
     def prepare(

@@ -64,6 +64,8 @@ def trust_of(
     """
     progress = progress or Progress()
     how = settings or settings_for(classifier)
+    if not made.method.needs:
+        classifier = classifier.focused(made.target)
     if classifier.pixelwise:
         how = replace(how, changes=tuple(k for k in how.changes if k in PLACE_KEPT))
     with classifier.running() as network:

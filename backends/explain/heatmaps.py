@@ -155,8 +155,10 @@ def explain_scene(
         row, col = request.pixel
         name = f"{classifier.class_names[target.index]} at row {row} and column {col}"
         target = replace(target, name=name)
+    # A layer of a network that is asked for few pixels would be one of those only.
+    asked = classifier if method(request.how).needs else classifier.focused(target)
     found = explain(
-        classifier, prepared, target, request.how, request.settings, progress,
+        asked, prepared, target, request.how, request.settings, progress,
         layer=request.layer, untrained=request.untrained,
     )  # fmt: skip
     made = provenance_of(classifier, scene, request, found, look, window, level)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from backends.errors import BadInput, WrongUse
@@ -28,11 +29,23 @@ class PixelsTogether(nn.Module):
     Parameters
     ----------
     network : PixelNetwork
+    wanted : bool array of shape (rows, cols), optional
+        Pixels whose logits are worked out; those of all others are 0.
     """
 
-    def __init__(self, network: PixelNetwork) -> None:
+    def __init__(self, network: PixelNetwork, wanted: NDArray[np.bool_] | None = None) -> None:
         super().__init__()
         self.network = network
+        self.wanted = wanted
+
+    def focused(self, wanted: NDArray[np.bool_]) -> PixelsTogether:
+        """Return the same network working out some pixels only, where each stands for itself.
+
+        Explaining one pixel asks for its logits some hundred times: all others would be
+        thrown away.
+        """
+        alone = not (self.network.whole_image or self.network.dense or self.network.company)
+        return PixelsTogether(self.network, wanted) if alone else self
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, shape (n, classes, rows, cols), of stretched values less `MIDDLE`."""
@@ -50,6 +63,8 @@ class PixelsTogether(nn.Module):
             r, c = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing="ij")
             places = torch.stack([r.flatten() / rows, c.flatten() / cols], 1)
             given["places"] = places.to(image)
+        if self.wanted is not None and self.wanted.shape == (rows, cols):
+            return self._some(image, spectra, given)
         if network.whole_image:
             logits = network(spectra, image=image.permute(1, 2, 0), **given)[0]
         elif network.patch > 1:
@@ -57,6 +72,27 @@ class PixelsTogether(nn.Module):
         else:
             logits = network(spectra, **given)[0]
         return logits.t().reshape(-1, rows, cols)
+
+    def _some(self, image: Tensor, spectra: Tensor, given: dict[str, Any]) -> Tensor:
+        """Return logits of the wanted pixels, in a picture of noughts."""
+        assert self.wanted is not None
+        network, (_, rows, cols) = self.network, image.shape
+        at = torch.from_numpy(np.flatnonzero(self.wanted)).to(image.device)
+        chosen = {name: value[at] for name, value in given.items()}
+        parts = []
+        if network.patch > 1:
+            wide = _mirrored(image, network.patch // 2)
+            squares = wide.unfold(1, network.patch, 1).unfold(2, network.patch, 1)
+        for low in range(0, len(at), network.batch):
+            some = at[low : low + network.batch]
+            more = {name: value[low : low + network.batch] for name, value in chosen.items()}
+            if network.patch > 1:
+                places = torch.div(some, cols, rounding_mode="floor"), some % cols
+                more["patches"] = squares[:, places[0], places[1]].permute(1, 2, 3, 0)
+            parts.append(network(spectra[some], **more)[0])
+        found = torch.cat(parts)
+        out = found.new_zeros(rows * cols, found.shape[1]).index_copy(0, at, found)
+        return out.t().reshape(-1, rows, cols)
 
     def _squares(
         self, spectra: Tensor, wide: Tensor, rows: int, cols: int, given: dict[str, Any]
@@ -84,8 +120,8 @@ def _mirrored(image: Tensor, half: int) -> Tensor:
 
 
 def _reach(network: PixelNetwork) -> int | None:
-    """Return how far a pixel's answer sees; None where it depends on the image or the place."""
-    if network.whole_image or network.position:
+    """Return how far a pixel's answer sees; None where it depends on other pixels or the place."""
+    if network.whole_image or network.company or network.position:
         return None
     return max(network.patch, network.context) // 2
 

@@ -300,3 +300,45 @@ def test_a_spectral_network_trained_here_is_explained_by_wavelength(tmp_path: Pa
     assert explain_scene(classifier, scene, Request("saliency", region=field)).window == Window(
         0, 0, 18, 16
     )
+
+
+@pytest.mark.parametrize("patch", [1, 5])
+def test_asked_for_few_pixels_a_network_answers_the_same(patch: int) -> None:
+    from backends.explain.classifier import Target
+    from backends.explain.spectral import PixelsTogether
+    from backends.hyperspectral.networks import PixelNetwork
+
+    class Squares(PixelNetwork):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patch, self.context, self.position, self.batch = patch, 3, True, 4
+            self.asked, self.company = 0, False
+            self.layer = nn.Linear(4 * patch * patch + 4 + 2, 3)
+
+        def forward(self, spectra, patches=None, around=None, places=None, **_):  # type: ignore[no-untyped-def, override]
+            self.asked += len(spectra)
+            squares = spectra if patches is None else patches.flatten(1)
+            return self.layer(torch.cat([squares, around, places], 1)), {}
+
+    torch.manual_seed(0)
+    network = Squares()
+    spec = InputSpec(None, 4, (0.5,) * 4, (1.0,) * 4, (0.0, 1.0), fit="native")
+    classifier = ImageClassifier(
+        PixelsTogether(network), ("a", "b", "c"), spec, Card("s", "S", trained_on="x"),
+        pixelwise=True,
+    )  # fmt: skip
+    mask = np.zeros((7, 9), bool)
+    mask[0, 8] = mask[3, 2:7] = True
+    image = torch.rand(2, 4, 7, 9, requires_grad=True)
+    target = Target(1, "b", mask)
+    few = classifier.focused(target)
+    with classifier.running() as whole, few.running() as part:
+        network.asked = 0
+        answer = target.of(part(image))
+        assert network.asked == 2 * 6
+        torch.testing.assert_close(answer, target.of(whole(image)))
+        a, b = (torch.autograd.grad(target.of(n(image)).sum(), image)[0] for n in (part, whole))
+    torch.testing.assert_close(a, b)
+    assert classifier.focused(Target(1, "b")) is classifier
+    network.company = True  # its pixels are read together: all of them count
+    assert classifier.focused(target).network is classifier.network
