@@ -32,6 +32,8 @@ class Threshold:
     passes: float
 
 
+# Of a probability: where no curve moves by more, all maps do alike but for rounding.
+LEAST_MOVED = 0.05
 # F: 0.75 is the line of our brief; 0.95 is what one random map in twenty reaches by chance.
 # S, R: rank correlations of 0.3 and 0.7, and of 0.75 and 0.5 with a network of random weights.
 THRESHOLDS = {
@@ -163,6 +165,11 @@ class TrustCard:
     def _judged(self) -> tuple[str, tuple[str, ...]]:
         fails = [state.sentence for state in self.states if state.fails]
         weak = [state.sentence for state in self.states if not state.fails]
+        if self.faithfulness is not None and _moved(self.faithfulness) < LEAST_MOVED:
+            weak.append(
+                f"Whatever is taken away, the answer moves by {100 * _moved(self.faithfulness):.1f}"
+                " % at most: that it beats random maps says little."
+            )
         missing: list[str] = []
         good: list[str] = []
         for name, value, said in self._judgements():
@@ -268,6 +275,13 @@ class TrustCard:
         if self.localisation is not None:
             out["localisation"] = self.localisation.to_dict()
         return {name: plain(value) for name, value in out.items()}
+
+
+def _moved(of: Faithfulness) -> float:
+    """Return by how much the class's probability moved on all curves, random ones too."""
+    scores = [of.deletion.score, of.insertion.score, of.random_deletion.mean]
+    both = np.concatenate([np.asarray(s, float) for s in (*scores, of.random_insertion.mean)])
+    return float(both.max() - both.min())
 
 
 def plain(value: Any) -> Any:

@@ -264,6 +264,18 @@ def test_surest_errors_open_with_their_map(
     assert opened == [first.error.path]
     scene = give(dock, opened[0])
     assert [o.scene_id for o in dock._workspace.overlays.values()] == [scene.id]
+    # A broken image is counted and named; the rest goes on.
+    (folder / "class 2" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    dock.errors.find(folder)
+    assert "of 3 images wrong" in dock.errors.result_line.text()
+    assert "1 could not be read" in dock.errors.result_line.text()
+    assert "broken.png" in dock.errors.result_line.toolTip()
+    # One class only.
+    one = tmp_path / "one" / f"class {RED}"
+    one.mkdir(parents=True)
+    picture_file(one, "a.png")
+    dock.errors.find(one.parent)
+    assert "one class only" in said(dock, dock.errors)
     # One folder of nothing it knows.
     (tmp_path / "other" / "ab").mkdir(parents=True)
     (tmp_path / "other" / "cd").mkdir()
@@ -344,6 +356,8 @@ def test_what_does_not_fit_is_one_sentence(
     import torch
     from PIL import Image
 
+    from backends.explain.model_choices import PUBLISHED, SPECTRAL, ModelChoice
+
     quick(dock, monkeypatch)
     give(dock, picture_file(tmp_path))
     # Weights of an architecture nobody knows, and no weights at all.
@@ -354,6 +368,23 @@ def test_what_does_not_fit_is_one_sentence(
         dock.ask.go_button.click()
         assert name in said(dock, dock.ask)
     assert dock.desk.field is None
+    # Published weights that are not here, and no network connection.
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    box = dock.ask.model_box
+    box.setCurrentIndex(box.findText("ResNet-50 (download)"))
+    box.activated.emit(box.currentIndex())
+    dock.ask.go_button.click()
+    assert "weights of ResNet-50 are not here" in said(dock, dock.ask)
+    dock.ask.fetch_check.setChecked(True)
+    dock.ask.go_button.click()
+    assert "out of reach" in said(dock, dock.ask)
+    # Weights of another network than was asked for, and a cube of bands it does not read.
+    other = ModelChoice("SqueezeNet 1.0", PUBLISHED, "squeezenet1_0", weights)
+    dock.ask._follow(dock.desk.explain(replace(dock.ask.question(), choice=other)))
+    assert "weights of another network than SqueezeNet 1.0" in said(dock, dock.ask)
+    spectral = next(c for c in dock.ask._choices if c.kind == SPECTRAL)
+    dock.ask._follow(dock.desk.explain(replace(dock.ask.question(), choice=spectral)))
+    assert "bands" in said(dock, dock.ask)
     # A class it does not have.
     dock.ask.choose_file(weights)
     question = replace(dock.ask.question(), wanted=99)

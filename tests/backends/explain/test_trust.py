@@ -11,6 +11,7 @@ from patch_network import PlantedPatch, Scorer, gradient_map, patch_mask, plante
 from torch import nn
 
 from backends.errors import BadInput, Cancelled, WrongUse
+from backends.explain.curves import Band
 from backends.explain.map_states import Explained, State
 from backends.explain.perturbation import MEAN, air
 from backends.explain.randomisation import CASCADE, drawn_anew, learned_layers, randomisation
@@ -200,6 +201,31 @@ def test_a_warning_makes_a_good_map_weak() -> None:
     assert found.verdict == WEAK
     assert "ViT" in found.reasons[0]
     assert TrustCard(states=(State("vit", "So."),)).verdict == NOT_ASSESSED
+
+
+def test_an_answer_that_nothing_moves_is_no_proof() -> None:
+    """Where taking away hardly matters, to beat random maps is a matter of rounding."""
+    from dataclasses import replace
+
+    found = card()
+    of = found.faithfulness
+    assert of is not None
+    assert found.verdict == PASSES
+
+    def squeezed(band: Band) -> Band:
+        return replace(band, scores=0.98 + 0.02 * band.scores)
+
+    still = replace(
+        of,
+        deletion=replace(of.deletion, score=0.98 + 0.02 * of.deletion.score),
+        insertion=replace(of.insertion, score=0.98 + 0.02 * of.insertion.score),
+        random_deletion=squeezed(of.random_deletion),
+        random_insertion=squeezed(of.random_insertion),
+    )
+    found = replace(found, faithfulness=still)
+    assert found.verdict == WEAK
+    assert "says little" in " ".join(found.reasons)
+    assert found.f == of.faithfulness  # the figure stays what was measured
 
 
 def test_the_card_is_json_with_its_parts_and_settings() -> None:
