@@ -12,8 +12,10 @@ from widgets.theme import text_color
 class SmallPlot(pg.PlotWidget):  # type: ignore[misc]
     """A plot for a narrow dock, in the window's colours."""
 
-    def __init__(self, bottom: str, left: str, height: int = 190) -> None:
-        super().__init__()
+    def __init__(
+        self, bottom: str, left: str, height: int = 190, box: pg.ViewBox | None = None
+    ) -> None:
+        super().__init__(**({} if box is None else {"viewBox": box}))
         self.setFixedHeight(height)
         self.setBackground(None)
         self.plot_item = self.getPlotItem()

@@ -30,6 +30,7 @@ from widgets.spectral_tools.formula_form import FormulaForm
 from widgets.spectral_tools.index_form import IndexForm
 from widgets.spectral_tools.references_box import ReferencesBox
 from widgets.spectral_tools.result_panel import ResultPanel
+from widgets.spectral_tools.scatter_form import ScatterForm
 from widgets.theme import GRID, EmptyState, wrapped
 
 _TIPS = {
@@ -41,6 +42,7 @@ _TIPS = {
     "Anomalies": "What is unlike its background (RX)",
     "Target": "Where a known spectrum is, also within pixels",
     "Unmix": "Shares of pure materials",
+    "Scatter": "Two bands or maps against each other, brushed on both sides",
 }
 _GO = {
     "Match": "Match every pixel",
@@ -51,6 +53,7 @@ _GO = {
     "Anomalies": "Find anomalies",
     "Target": "Look for it",
     "Unmix": "Unmix the scene",
+    "Scatter": "",
 }
 # What comes as a layer at once; the rest is a double click away.
 _MOST_AT_ONCE = 1
@@ -92,11 +95,13 @@ class SpectralToolsDock(QWidget):
         self.match, self.transform, self.cluster = MatchForm(), TransformForm(), ClusterForm()
         self.formula = FormulaForm(self._workspace, sight)
         self.index = IndexForm(self._workspace, sight)
+        self.scatter = ScatterForm(self._workspace)
         self.anomalies, self.target, self.unmix = AnomaliesForm(), TargetForm(), UnmixForm()
         self.forms: dict[str, ToolForm] = {
             "Match": self.match, "Formula": self.formula, "Index": self.index,
             "Transform": self.transform, "Cluster": self.cluster,
             "Anomalies": self.anomalies, "Target": self.target, "Unmix": self.unmix,
+            "Scatter": self.scatter,
         }  # fmt: skip
         tabs = PageTabs(self.forms, _TIPS, self.show_tool)
         self.tabs = tabs.buttons
@@ -125,6 +130,7 @@ class SpectralToolsDock(QWidget):
         for other, form in self.forms.items():
             form.setVisible(other == name)
         self.go_button.setText(_GO[name])
+        self.go_button.setVisible(self.form.RUNS)
         self._on_asked()
 
     def showEvent(self, event: QShowEvent | None) -> None:
@@ -162,7 +168,7 @@ class SpectralToolsDock(QWidget):
         scene, form = self._workspace.active_scene, self.form
         self.references.setVisible(form.compares)
         problem = ""
-        if scene is not None:
+        if scene is not None and form.RUNS:
             problem = form.problem(scene, self.references.chosen())
         busy = self._handle is not None and not self._handle.state.is_final
         self.problem_line.setText(problem.strip())
@@ -177,7 +183,7 @@ class SpectralToolsDock(QWidget):
     def run(self) -> JobHandle[Answer] | None:
         """Run the chosen tool on the active scene."""
         scene, form = self._workspace.active_scene, self.form
-        if scene is None or form.problem(scene, self.references.chosen()):
+        if scene is None or not form.RUNS or form.problem(scene, self.references.chosen()):
             return None
         asked = Question(
             scene,

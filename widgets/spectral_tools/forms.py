@@ -52,6 +52,7 @@ class ToolForm(QWidget):
     changed = pyqtSignal()
     TOOL = ""
     COMPARES = False
+    RUNS = True  # has something to run with the button below
 
     def __init__(self, about: str) -> None:
         super().__init__()

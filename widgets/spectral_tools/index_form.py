@@ -38,6 +38,7 @@ class IndexForm(PreviewedForm):
         )
         self._fitted: dict[str, Fitted] = {}
         self._of = ""
+        self._job: Job[Any] | None = None
         self.search_edit = QLineEdit()
         self.search_edit.setPlaceholderText("Words in name or use: water, burn, red edge")
         self.search_edit.setClearButtonEnabled(True)
@@ -122,7 +123,7 @@ class IndexForm(PreviewedForm):
         self._fill("" if before is None else before.index.id)
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
-        if handle.job is getattr(self, "_job", None) and handle.error is not None:
+        if handle.job is self._job and handle.error is not None:
             self._of = ""
             self.count_line.setText(str(handle.error))
 
