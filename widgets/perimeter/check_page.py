@@ -59,12 +59,12 @@ class CheckPage(QWidget):
         )
         self.contained_button = QPushButton("Contained line…")
         self.contained_button.setToolTip("Contained and control line: does it lie on the edge?")
-        self.union_button = QPushButton("Add yesterday's")
+        self.union_button = QPushButton("Take yesterday's area in")
         self.union_button.setToolTip("Take yesterday's area into the line: a fire does not shrink")
         row.addWidget(self.detections_button)
         row.addWidget(self.contained_button)
-        row.addWidget(self.union_button)
         column.addLayout(row)
+        column.addWidget(self.union_button)
         self.compare_line = wrapped()
         column.addWidget(self.compare_line)
         self.table = plain_table(("Check", "State"))
@@ -265,6 +265,7 @@ class CheckPage(QWidget):
         self.union_button.setEnabled(
             beside and document is not None and document.state.may_be_edited
         )
+        self.union_button.setVisible(beside)
         if deliver_function() is None:
             self.deliver_button.setEnabled(False)
             self.deliver_button.setToolTip("Products cannot be written by this version.")

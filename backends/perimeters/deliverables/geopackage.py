@@ -10,6 +10,7 @@ import shapely
 
 from backends import __version__
 from backends.perimeters.coordinates import moved
+from backends.perimeters.deliverables.domains import write_domains
 from backends.perimeters.deliverables.rows import DeliveredLine
 from backends.perimeters.deliverables.tables import as_os_error, columns_of, wkt_of, write_rows
 from backends.perimeters.schema import FIELDS
@@ -29,6 +30,7 @@ def write_geopackage(line: DeliveredLine, path: Path, crs: str) -> None:
     _write_previous(line, path, crs)
     _write_about(line, path)
     _write_trail(line, path)
+    write_domains(path, [layer.name for layer in line.layers])
 
 
 def _write_previous(line: DeliveredLine, path: Path, crs: str) -> None:

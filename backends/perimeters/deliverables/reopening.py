@@ -14,6 +14,7 @@ import shapely
 from backends.errors import BadInput
 from backends.perimeters.clock import parsed
 from backends.perimeters.coordinates import moved, system
+from backends.perimeters.deliverables.domains import check_domains
 from backends.perimeters.deliverables.geojson import on_globe
 from backends.perimeters.deliverables.geopackage import TRAIL
 from backends.perimeters.deliverables.geopdf import PageReference, page_reference
@@ -27,7 +28,7 @@ _TIMES = {f.name for f in FIELDS if f.kind == "time"}
 
 
 def check_geopackage(line: DeliveredLine, path: Path, crs: str) -> None:
-    """Compare a GeoPackage: layers, system, geometry to the last digit, all fields.
+    """Compare a GeoPackage: layers, system, geometry to the last digit, all fields, domains.
 
     Raises
     ------
@@ -41,6 +42,7 @@ def check_geopackage(line: DeliveredLine, path: Path, crs: str) -> None:
     _, entries, _ = read_rows(str(path), TRAIL)
     digests = [e.digest for e in line.document.trail.entries]
     _same(path, TRAIL, [e["Digest"] for e in entries], digests)
+    check_domains(path, [layer.name for layer in line.layers])
 
 
 def check_shapefiles(line: DeliveredLine, path: Path, crs: str, stem: str) -> None:
