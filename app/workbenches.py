@@ -45,7 +45,7 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("layers", "Layers", "widgets.layers_dock:LayersDock", "left", ("board",)),
     DockSpec("provenance", "Origin", "widgets.provenance_dock:ProvenanceDock", "left"),
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
-    DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk", ("lines",)),
+    DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk", ("lines", "pictures")),
     DockSpec("perimeter", "Perimeter", "widgets.perimeter_dock:PerimeterDock", "desk", ("lines",)),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
     DockSpec(

@@ -7,6 +7,7 @@ from PyQt6.QtWidgets import QVBoxLayout, QWidget
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
+from widgets.boards import PictureBoard
 from widgets.fire.bands_form import BandsForm
 from widgets.fire.bands_page import BandsPage
 from widgets.fire.desk import FireDesk
@@ -15,6 +16,7 @@ from widgets.fire.feed_page import FeedPage
 from widgets.fire.maps_page import MapsPage
 from widgets.fire.passes_page import PassesPage
 from widgets.fire.pixel_page import PixelPage
+from widgets.fire.views_row import ViewsRow
 from widgets.pages import PageTabs, scrolled_column
 from widgets.perimeter.board import LineBoard
 from widgets.theme import GRID, EmptyState, wrapped
@@ -40,6 +42,7 @@ class FireDock(QWidget):
         workspace: Workspace,
         parent: QWidget | None = None,
         lines: LineBoard | None = None,
+        pictures: PictureBoard | None = None,
     ) -> None:
         super().__init__(parent)
         self._workspace = workspace
@@ -57,6 +60,8 @@ class FireDock(QWidget):
         self.bands = BandsForm(self.desk)
         body.addWidget(self.scene_line)
         body.addWidget(self.bands)
+        self.views = ViewsRow(self.desk, pictures or PictureBoard())
+        body.addWidget(self.views)
         self.detect, self.pixel = DetectPage(self.desk), PixelPage(self.desk)
         self.feed = FeedPage(self.desk)
         self.passes = PassesPage(self.desk, self.detect.question)

@@ -18,6 +18,7 @@ from backends.scene import ArraySource, Scene, SceneInfo
 from backends.simulate.ams import AmsScene, simulate_ams
 from backends.workspace import Workspace
 from tests.backends.fire.test_detect import hot
+from widgets.boards import PictureBoard
 from widgets.fire_dock import FireDock
 
 
@@ -316,3 +317,32 @@ def test_maps_of_burnt_ground_become_layers(opened: Any) -> None:
     page.make()
     assert "G Fall of the burn ratio (dNBR)" in by_title(workspace)
     assert page.map_box.model().item(page.map_box.findData("goes")).isEnabled() is False
+
+
+def test_six_views_of_the_ams_are_a_click_away(qtbot: Any, line: AmsScene) -> None:
+    workspace, pictures = Workspace(), PictureBoard()
+    dock = FireDock(workspace, None, None, pictures)
+    qtbot.addWidget(dock)
+    dock.show()
+    bare = Scene(  # the published form: no wavelengths
+        ArraySource(line.stored()), SceneInfo(None, "multispectral", BandTable.build(12))
+    )
+    workspace.add_scene(bare)
+    box = dock.views.box
+    assert [box.itemText(n) for n in range(1, box.count())] == [
+        "AMS 5/3/2, visual", "AMS 7/5/3, colour infrared", "AMS 10/7/3, fire",
+        "AMS 10, shortwave infrared", "AMS 11, mid-wave infrared", "AMS 12, thermal infrared",
+    ]  # fmt: skip
+    for row, bands in ((3, (9, 6, 2)), (5, (10,))):
+        box.setCurrentIndex(row)
+        box.activated.emit(row)
+        recipe = pictures.wanted(bare.id)
+        assert recipe is not None
+        assert recipe.bands == bands
+    five = Scene(ArraySource(line.stored()[..., [1, 2, 4, 6, 10]]), SceneInfo(
+        None, "multispectral", BandTable.build(5)))  # fmt: skip
+    workspace.add_scene(five)
+    dock.desk.say_bands(sensor="ams-12", channels=(2, 3, 5, 7, 11))
+    enabled = [dock.views.box.model().item(n).isEnabled() for n in range(1, 7)]
+    assert enabled == [True, True, False, False, True, False]
+    workspace.close()
