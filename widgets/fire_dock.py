@@ -13,6 +13,7 @@ from widgets.fire.bands_page import BandsPage
 from widgets.fire.desk import FireDesk
 from widgets.fire.detect_page import DetectPage
 from widgets.fire.feed_page import FeedPage
+from widgets.fire.grid_row import GridRow
 from widgets.fire.maps_page import MapsPage
 from widgets.fire.passes_page import PassesPage
 from widgets.fire.pixel_page import PixelPage
@@ -60,6 +61,8 @@ class FireDock(QWidget):
         self.bands = BandsForm(self.desk)
         body.addWidget(self.scene_line)
         body.addWidget(self.bands)
+        self.grid_row = GridRow(self.desk)
+        body.addWidget(self.grid_row)
         self.views = ViewsRow(self.desk, pictures or PictureBoard())
         body.addWidget(self.views)
         self.detect, self.pixel = DetectPage(self.desk), PixelPage(self.desk)

@@ -26,6 +26,7 @@ from backends.fire.measures import PixelCounts, count_pixels, pooled
 from backends.fire.published import CAVEATS, published_table
 from backends.fire.rules import RULES, usable
 from backends.fire.samples import FireSample, cut_samples
+from backends.fire.temperature import scene_kelvin
 from backends.simulate.ams import VARIANTS, simulate_ams
 
 PATCHES = ("00", "01", "02", "04", "05", "07")
@@ -42,6 +43,8 @@ REAL: dict[str, Any] = {
 }
 SIMULATED: dict[str, Any] = {**REAL, "segmenter_epochs": 16}
 SIMULATED_CHANNELS = (tuple(range(1, 13)), (10, 9, 2))
+HIGHS = (310.0, 312.0, 315.0, 320.0, 325.0, 330.0, 340.0, 350.0)
+LOWS = (300.0, 302.0, 304.0, 306.0, 308.0, 310.0, 312.0, 315.0)
 TRAIN_SEEDS, TEST_SEEDS = (100, 101, 102), (0, 1)
 TEST_SIZE = 320
 
@@ -165,6 +168,7 @@ def real(seeds: Sequence[int], parts: Parts) -> dict[str, Any]:
             rows.append({"method": RULES[rule_id].title, "missing": reason})
         else:
             every(RULES[rule_id].title, lambda image, r=rule_id: apply_rule(image, r).mask)
+    rows += hysteresis_rows(patches)
     for channels in REAL_CHANNELS:
         samples = [
             s for name, (image, truth) in patches.items()
@@ -196,6 +200,49 @@ def real(seeds: Sequence[int], parts: Parts) -> dict[str, Any]:
     for image, _ in patches.values():
         image.scene.close()
     return {"patches": len(patches), "recipe": REAL, "rows": rows}
+
+
+def hysteresis_rows(
+    patches: Mapping[str, tuple[FireImage, np.ndarray]],
+) -> list[dict[str, Any]]:
+    """Measure two thresholds on T4, chosen anew on the patches of each training fold.
+
+    What is above the lower one counts where it touches something above the higher one.
+    """
+    kelvin = {name: scene_kelvin(image) for name, (image, _) in patches.items()}
+    pairs = [(high, low) for high in HIGHS for low in LOWS if low <= high]
+    counts = {
+        (pair, name): count_pixels(_hysteresis(kelvin[name], *pair), truth)
+        for pair in pairs
+        for name, (_, truth) in patches.items()
+    }
+    rows: list[dict[str, Any]] = []
+    every_patch: tuple[tuple[str, ...], ...] = tuple((p,) for p in PATCHES)
+    for split, groups in (("one place left out", PLACES), ("one patch left out", every_patch)):
+        found, chosen = [], {}
+        for left in groups:
+            rest = [name for name in PATCHES if name not in left]
+            scores = [pooled(counts[pair, n] for n in rest).fire_iou for pair in pairs]
+            best = pairs[int(np.nanargmax(scores))]
+            chosen[", ".join(left)] = best
+            found += [counts[best, name] for name in left]
+        rows.append(
+            {
+                "method": "T4 by two thresholds, chosen on the others", "split": split,
+                "chosen_k": chosen, **pooled(found).to_dict(),
+            }
+        )  # fmt: skip
+    return rows
+
+
+def _hysteresis(kelvin: Any, high: float, low: float) -> np.ndarray:
+    from scipy.ndimage import label
+
+    spots, count = label(kelvin >= low, np.ones((3, 3)))
+    keep = np.zeros(count + 1, bool)
+    keep[np.unique(spots[kelvin >= high])] = True
+    keep[0] = False
+    return np.asarray(keep[spots])
 
 
 def _fold(

@@ -86,6 +86,45 @@ def passes_command(
     emit(values, as_json=as_json, text=table(rows))
 
 
+@fire_app.command("grid")
+def grid_command(
+    scene_path: Annotated[Path, typer.Argument(metavar="SWATH", help="AMS or MASTER L1B.")],
+    out: Annotated[Path, typer.Option("--out", help="The GeoTIFF to write.")],
+    pixel: Annotated[
+        float | None, typer.Option("--pixel", help="Metres; default the swath's spacing.")
+    ] = None,
+    option: _OPTION = None,
+    as_json: _JSON = False,
+) -> None:
+    """Lay a swath on the local UTM grid by its own geolocation; gaps stay without data."""
+    settings = pairs(option, "--option")
+
+    def run(progress: Progress) -> dict[str, Any]:
+        from backends.fire.gridded_file import write_gridded
+        from backends.fire.gridding import grid_to_utm
+        from backends.io import open_scene
+
+        with grid_to_utm(
+            open_scene(scene_path, settings), pixel_m=pixel, progress=progress
+        ) as grid:
+            write_gridded(grid, out, progress=progress)
+            rows, cols, bands = grid.shape
+            size = (grid.info.pixel_size or (float("nan"),))[0]
+            return {
+                "written": str(out), "rows": rows, "cols": cols, "bands": bands,
+                "pixel_m": size, "notes": list(grid.info.notes),
+            }  # fmt: skip
+
+    values = run_job(Job(f"Grid {scene_path.name} to UTM", run), quiet=as_json)
+    lines = {
+        "Grid": f"{values['rows']} × {values['cols']} pixels of {values['pixel_m']:.1f} m, "
+        f"{values['bands']} bands",
+        **{f"Note {n}": note for n, note in enumerate(values["notes"], 1)},
+        "Written": out.name,
+    }
+    emit(values, as_json=as_json, text=table(lines))
+
+
 @fire_app.command("rules")
 def rules_command(
     scene_path: _SCENE,

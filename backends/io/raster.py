@@ -193,9 +193,15 @@ def _describe(path: Path, source: RasterPixels, options: Mapping[str, Any]) -> S
         is_rgb=is_rgb,
         class_names=names if is_labels else {},
         class_colors=colors if is_labels else {},
-        facts={"Format": data.driver},
+        facts={"Format": data.driver} | _sun(data.tags()),
         notes=tuple(notes),
     )
+
+
+def _sun(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the sun's zenith angle where a gridded flight line says it."""
+    said = _number(tags.get("SUN_ZENITH"))
+    return {"Sun zenith": f"{said:.2f} °"} if math.isfinite(said) else {}
 
 
 def _bands(data: Any, count: int) -> tuple[BandTable, list[str]]:

@@ -13,11 +13,15 @@ from PyQt6.QtCore import QPointF
 from backends.bands import BandTable
 from backends.fire import playing, question
 from backends.fire.checkpoints import FireNetworks
+from backends.georeference import GeoReference
+from backends.io import open_scene
+from backends.io.products import ams_l1b
 from backends.overlays import ClassMap
 from backends.scene import ArraySource, Scene, SceneInfo
 from backends.simulate.ams import AmsScene, simulate_ams
 from backends.workspace import Workspace
 from tests.backends.fire.test_detect import hot
+from tests.backends.io.test_ams_l1b import StandIn, contents
 from widgets.boards import PictureBoard
 from widgets.fire_dock import FireDock
 
@@ -345,4 +349,28 @@ def test_six_views_of_the_ams_are_a_click_away(qtbot: Any, line: AmsScene) -> No
     dock.desk.say_bands(sensor="ams-12", channels=(2, 3, 5, 7, 11))
     enabled = [dock.views.box.model().item(n).isEnabled() for n in range(1, 7)]
     assert enabled == [True, True, False, False, True, False]
+    workspace.close()
+
+
+def test_a_swath_is_gridded_at_a_click(
+    qtbot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "AMSL1B_0704600_01_20071024_1800_1810_V01.hdf"
+    path.write_bytes(b"\x0e\x03\x13\x01" + b"\0" * 100)
+    monkeypatch.setattr(ams_l1b, "_open_sd", lambda _: StandIn(contents()))
+    workspace = Workspace()
+    dock = FireDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+    swath = open_scene(path)
+    workspace.add_scene(swath)
+    assert dock.grid_row.isVisible()
+    dock.grid_row.button.click()
+    grid = workspace.active_scene
+    assert grid is not None
+    assert grid is not swath
+    assert isinstance(grid.place, GeoReference)
+    assert not dock.grid_row.isVisible()
+    assert "AMS channels 1–12" in dock.bands.line.text()
+    assert workspace.run_log.lines[-1].command[:2] == ("fire", "grid")
     workspace.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from app.cli.root import invoke
 from backends.errors import BadInput, Cancelled, MissingCapability
 from backends.fire.fields import FireImage
 from backends.fire.gridding import grid_to_utm, utm_of
@@ -180,3 +182,24 @@ def test_gridding_can_be_cancelled_and_needs_places(line: tuple[Path, StandIn]) 
     del file.parts["PixelLatitude"]
     with open_scene(path) as scene, pytest.raises(BadInput, match="no place for each"):
         grid_to_utm(scene)
+
+
+def test_a_gridded_line_on_disk_is_as_warm_as_the_swath(
+    line: tuple[Path, StandIn], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, _ = line
+    out = tmp_path / "line.tif"
+    assert invoke(["fire", "grid", str(path), "--out", str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["bands"] == 12
+    with grid_to_utm(open_scene(path)) as grid, open_scene(out) as kept:
+        assert kept.place.crs == grid.place.crs  # type: ignore[union-attr]
+        was, now = FireImage(grid), FireImage(kept)
+        assert set(now.units) == {"radiance"}
+        assert now.sun_zenith_deg == pytest.approx(35.0)
+        for name in ("t4", "t11"):
+            found, wanted = (getattr(i.fields(), name) for i in (now, was))
+            assert np.array_equal(np.isnan(found), np.isnan(wanted))
+            assert np.nanmax(np.abs(found - wanted)) < 0.01
+        red = [i.fields().reflectance["red"] for i in (now, was)]
+        assert np.nanmax(np.abs(red[0] - red[1])) < 1e-3
