@@ -310,3 +310,29 @@ def test_detections_and_contained_line_lie_beside(drafted: Any, tmp_path: Path) 
     check.union_button.click()
     assert document.perimeter.area >= before
     assert not document.previous.difference(document.perimeter.buffer(0.01)).area
+
+
+def test_strokes_that_come_faster_than_they_are_worked_out_are_all_kept(
+    drafted: Any, monkeypatch: Any
+) -> None:
+    workspace, _, dock = drafted
+    desk, edit = dock.desk, dock.edit
+    waiting: list[Any] = []
+    real = workspace.submit
+
+    def later(job: Any, **named: Any) -> Any:
+        waiting.append((job, named))
+
+    inside = desk.perimeter_feature().geometry.representative_point()
+    row, col = desk.held.plane.to_pixels(np.array([[inside.x, inside.y]]))[0]
+    edit.class_box.setCurrentIndex(edit.class_box.findData("INTENSE"))
+    with monkeypatch.context() as slow:
+        slow.setattr(workspace, "submit", later)
+        for n in range(3):
+            place = row - 60 * n
+            desk.lines.drawn.emit("add", np.array([[place, col], [place - 4, col]]))
+    assert len(waiting) == 1  # the others wait for their turn
+    job, named = waiting[0]
+    real(job, **named)
+    intense = [f for f in desk.document.features if f.heat is HeatClass.INTENSE]
+    assert len(intense) == 3

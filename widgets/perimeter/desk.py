@@ -55,6 +55,14 @@ class Held:
     recovered: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """An edit whose turn it is: what works it out in the background, what puts it in."""
+
+    make: Callable[[], Any]
+    put: Callable[[Any], None]
+
+
 class PerimeterDesk(QObject):
     """The state the pages speak of."""
 
@@ -69,8 +77,11 @@ class PerimeterDesk(QObject):
         self.figures: Figures | None = None
         self.kept: list[Path] = []
         self._held: dict[str, Held] = {}
+        self._turns: list[tuple[Scene, PerimeterDocument, str, Callable[[], Turn]]] = []
+        self._turn_job: tuple[Job[Any], Callable[[], Any]] | None = None
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_removed, self._on_removed)
+        listen(self, workspace.job_finished, self._on_job_finished)
 
     # -- what there is -------------------------------------------------------------------
 
@@ -262,23 +273,73 @@ class PerimeterDesk(QObject):
         if chosen is None:
             self.said.emit("There is no perimeter to edit.")
             return
-        before = chosen.geometry
+        document, who = held.document, self.who
 
+        def begin() -> Turn:
+            now = document.feature(chosen.id)
+            before = now.geometry
+
+            def put(made: Any) -> None:
+                self.do(lambda d: _put(d, now, before, made, label, who))
+
+            return Turn(lambda: make(before), put)
+
+        self.in_turn(scene, document, label, begin)
+
+    def in_turn(
+        self, scene: Scene, document: PerimeterDocument, label: str, begin: Callable[[], Turn]
+    ) -> None:
+        """Work an edit out in the background when those before it are done; none is lost.
+
+        Parameters
+        ----------
+        begin : callable
+            Called when it is its turn: looks at the document as it is then.
+        """
+        self._turns.append((scene, document, label, begin))
+        if self._turn_job is None:
+            self._next_turn()
+
+    def _next_turn(self) -> None:
+        while self._turns:
+            scene, document, label, begin = self._turns.pop(0)
+            held = self._held.get(scene.id)
+            if held is None or held.document is not document:
+                continue  # its line was put away meanwhile
+            try:
+                turn = begin()
+            except ClearbandError as error:
+                self.said.emit(str(error))
+                continue
+            self._turn_job = self._turn_of(scene, document, label, turn)
+            self._turn_job[1]()
+            return
+
+    def _turn_of(
+        self, scene: Scene, document: PerimeterDocument, label: str, turn: Turn
+    ) -> tuple[Job[Any], Callable[[], Any]]:
         def run(progress: Progress) -> Any:
             try:
-                return make(before)
+                return turn.make()
             except ClearbandError as error:
                 return error
 
         def take(made: Any) -> None:
             if isinstance(made, ClearbandError):
                 self.said.emit(str(made))
-                return
-            self.do(lambda document: _put(document, chosen, before, made, label, self.who))
+            elif self.document is document:
+                turn.put(made)
+            else:
+                self.said.emit(f"{label} was left out: another scene is shown now.")
 
-        self.workspace.submit(
-            Job(label, run, scene_id=scene.id, topic="perimeter edit"), on_result=take
-        )
+        # No topic: a newer stroke must not take the place of one that waits.
+        job: Job[Any] = Job(label, run, scene_id=scene.id)
+        return job, lambda: self.workspace.submit(job, on_result=take)
+
+    def _on_job_finished(self, handle: JobHandle[Any]) -> None:
+        if self._turn_job is not None and handle.job is self._turn_job[0]:
+            self._turn_job = None
+            self._next_turn()
 
     def perimeter_feature(self) -> Feature | None:
         """Return the largest heat perimeter."""

@@ -18,7 +18,6 @@ from PyQt6.QtWidgets import (
 )
 
 from backends.errors import ClearbandError
-from backends.jobs import Job, Progress
 from backends.perimeters.brushing import apply_stroke, stroke_off, stroke_on
 from backends.perimeters.editing import clean, cut_island, merge, split
 from backends.perimeters.heat import Feature, HeatClass
@@ -36,7 +35,7 @@ from widgets.perimeter.board import (
     STRETCH_TOOLS,
     VERTICES,
 )
-from widgets.perimeter.desk import PerimeterDesk
+from widgets.perimeter.desk import PerimeterDesk, Turn
 from widgets.perimeter.line_page import symbol
 from widgets.theme import GRID, wrapped
 
@@ -258,24 +257,15 @@ class EditPage(QWidget):
         desk, document, scene = self._desk, self._desk.document, self._desk.scene
         if document is None or scene is None:
             return
-        make = stroke_on if on else stroke_off
+        make, who = (stroke_on if on else stroke_off), desk.who
 
-        def run(progress: Progress) -> Any:
-            try:
-                return make(document, heat, shape)
-            except ClearbandError as error:
-                return error
+        def begin() -> Turn:
+            return Turn(
+                lambda: make(document, heat, shape),
+                lambda stroke: desk.do(lambda d: apply_stroke(d, stroke, who)) and None,
+            )
 
-        def take(stroke: Any) -> None:
-            if isinstance(stroke, ClearbandError):
-                desk.said.emit(str(stroke))
-            elif desk.document is document:
-                desk.do(lambda d: apply_stroke(d, stroke, desk.who))
-
-        desk.workspace.submit(
-            Job(f"Paint {heat.value}", run, scene_id=scene.id, topic="perimeter edit"),
-            on_result=take,
-        )
+        desk.in_turn(scene, document, f"Paint {heat.value}", begin)
 
     # -- at once -------------------------------------------------------------------------
 
