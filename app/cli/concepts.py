@@ -220,7 +220,8 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
             "encoder": encoder.title, "concepts": made.sizes.concepts,
             "groups": list(made.sizes.groups), "quality": made.quality.to_dict(),
             "quality_sentence": made.quality.sentence, "trained_on": made.card["trained_on"],
-            "relations": made.card["relations"], "probe": made.card.get("probe"),
+            "relations": made.card["relations"], "measured_on": made.card["measured_on"],
+            "probe": made.card.get("probe"),
             "skipped": made.card["skipped"], "written": str(out / CONCEPTS_FILE),
         }  # fmt: skip
 
@@ -260,7 +261,7 @@ def _training_text(values: dict[str, Any]) -> str:
         "Encoder": values["encoder"],
         "Trained on": values["trained_on"],
         "Concepts": f"{values['concepts']} in groups of {', '.join(map(str, values['groups']))}",
-        "Quality": f"{values['quality_sentence']} (on what was kept out); "
+        "Quality": f"{values['quality_sentence']} (on {values['measured_on']}); "
         f"{100 * quality['dead']:.0f} % never on",
         "Relations": values["relations"],
     }

@@ -34,6 +34,9 @@ from backends.scene import Scene, Window
 
 # A picture up to so many times the network's input is seen in one look, scaled to it.
 ONE_LOOK = 2.0
+# Beyond, a coarser level is read: features of all of it must fit the memory.
+MOST_PIXELS = 36 << 20
+MOST_BYTES = 4 << 30
 # Share of a tile's side that neighbours share.
 OVERLAP = 0.25
 _PIXEL_MARGIN = 12
@@ -140,10 +143,19 @@ class NetworkEncoder:
     def encode(self, scene: Scene, progress: Progress | None = None) -> Features:
         """Return the features of a whole scene, in tiles where it is large."""
         look = look_at(self.classifier, scene)
-        rows, cols = scene.shape[:2]
+        level = level_for(scene)
+        rows, cols = scene.level_shapes[level]
         if rows <= ONE_LOOK * self.side[0] and cols <= ONE_LOOK * self.side[1]:
-            return self._one(scene, look, Window(0, 0, rows, cols), "whole")
-        return self._tiled(scene, look, progress or Progress())
+            found = self._one(scene, look, Window(0, 0, rows, cols), level, "whole")
+        else:
+            found = self._tiled(scene, look, level, progress or Progress())
+        place = on_scene(scene, Window(0, 0, rows, cols), level, found.placement)
+        notes = found.notes
+        if level:
+            shape = scene.shape[:2]
+            told = f"The image of {shape[0]} × {shape[1]} pixels was read at {rows} × {cols}."
+            notes = (*notes, told)
+        return Features(found.values, found.grid, place, notes)
 
     def batch(self, x: Tensor) -> Tensor:
         """Return the features of a prepared batch, shape (n, d, rows, cols), no gradients."""
@@ -197,14 +209,18 @@ class NetworkEncoder:
         rows = int(x.shape[-2]) // net.patch_embed.patch_size[0]
         return patches.transpose(1, 2).reshape(len(x), patches.shape[2], rows, -1)
 
-    def _one(self, scene: Scene, look: Look, window: Window, fit: str) -> Features:
+    def _one(self, scene: Scene, look: Look, window: Window, level: int, fit: str) -> Features:
+        """Look at a window; placed in pixels of the level."""
         size = None if self.side == self.classifier.spec.size else self.side
-        prepared = read_prepared(self.classifier, scene, look, window, 0, fit=fit, size=size)
+        prepared = read_prepared(self.classifier, scene, look, window, level, fit=fit, size=size)
         found = self.batch(prepared.tensor)[0]
         grid = int(found.shape[1]), int(found.shape[2])
         place = prepared.geometry.grid_placement(*grid)
         values = found.flatten(1).t().float().cpu().numpy()
-        return Features(values, grid, on_scene(scene, window, 0, place), prepared.notes)
+        there = Placement(
+            window.row + place.row, window.col + place.col, place.row_step, place.col_step
+        )
+        return Features(values, grid, there, prepared.notes)
 
     def _cells(self) -> tuple[int, int]:
         """Return rows and columns of cells over one look."""
@@ -213,9 +229,9 @@ class NetworkEncoder:
         patch = self.classifier.spec.multiple
         return self.side[0] // patch, self.side[1] // patch
 
-    def _tiled(self, scene: Scene, look: Look, progress: Progress) -> Features:
+    def _tiled(self, scene: Scene, look: Look, level: int, progress: Progress) -> Features:
         """Look at overlapping tiles; each cell is taken from the tile it lies deepest in."""
-        rows, cols = scene.shape[:2]
+        rows, cols = scene.level_shapes[level]
         cells = self._cells()
         tops = _starts(rows, self.side[0], cells[0])
         lefts = _starts(cols, self.side[1], cells[1])
@@ -227,7 +243,7 @@ class NetworkEncoder:
             for left in lefts:
                 progress.check()
                 height, width = min(self.side[0], rows - top), min(self.side[1], cols - left)
-                part = self._one(scene, look, Window(top, left, height, width), "pad")
+                part = self._one(scene, look, Window(top, left, height, width), level, "pad")
                 if values is None:
                     grid, place = _whole_grid((rows, cols), part.placement)
                     values = np.zeros((grid[0] * grid[1], part.values.shape[1]), np.float32)
@@ -285,6 +301,11 @@ class SpectraEncoder:
         progress = progress or Progress()
         bands = match_bands(scene, self.stretch.bands, self.stretch.wavelength_nm)
         rows, cols = scene.shape[:2]
+        if rows * cols * len(bands) * 4 > MOST_BYTES:
+            raise BadInput(
+                f"{scene.title} holds too many spectra to be read for concepts at once.",
+                way_out="Cut it to the part that matters.",
+            )
         out = np.empty((rows * cols, len(bands)), np.float32)
         for window in scene.windows():
             progress.check()
@@ -361,6 +382,24 @@ class PixelNetworkEncoder:
                 way_out="Use the spectra themselves.",
             )
         return np.asarray(values.float().cpu().numpy())
+
+
+def level_for(scene: Scene) -> int:
+    """Return the pyramid level to read: full size, of a very large image a coarser one.
+
+    Raises
+    ------
+    BadInput
+        It is too large, and has no smaller level.
+    """
+    for level, (rows, cols) in enumerate(scene.level_shapes):
+        if rows * cols <= MOST_PIXELS:
+            return level
+    raise BadInput(
+        f"{scene.title} is too large to be read for concepts, {scene.shape[0]} × "
+        f"{scene.shape[1]} pixels.",
+        way_out="Cut it, or write it with smaller levels (a pyramid).",
+    )
 
 
 def resized_positions(table: Tensor, leading: int, grid: tuple[int, int]) -> Tensor:

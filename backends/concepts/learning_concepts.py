@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,12 @@ from backends.concepts.autoencoder_training import Settings, begin, train
 from backends.concepts.candidates import TextTower
 from backends.concepts.codes import Codes, joined
 from backends.concepts.encoders import Encoder, SpectraEncoder
-from backends.concepts.exemplars import Exemplars, concept_spectra, find_exemplars
+from backends.concepts.exemplars import (
+    ConceptSpectra,
+    Exemplars,
+    concept_spectra,
+    find_exemplars,
+)
 from backends.concepts.feature_cache import FeatureCache, Stack
 from backends.concepts.naming import (
     embed_vocabulary,
@@ -107,7 +112,8 @@ class LearnSettings:
     Attributes
     ----------
     concepts : int
-        F; 0 is four times the features, at most 2,048.
+        F; 0 is four times the features, at most 2,048; 64 for spectra, whose bands say much
+        the same.
     active : int
     training : Settings
     seed : int
@@ -214,6 +220,8 @@ def learn_concepts(
     """
     settings, progress = settings or LearnSettings(), progress or Progress()
     training, held = _split_patches(images)
+    if not settings.concepts and isinstance(encoder, SpectraEncoder):
+        settings = replace(settings, concepts=64)
     how, sizes = settings.training, settings.sizes(training.parts[0].shape[1])
     identity = _sha(encoder.digest, [str(p) for p in images.paths], images.part.tolist(),
                     sizes.to_dict(), how.to_dict())  # fmt: skip
@@ -247,6 +255,7 @@ def learn_concepts(
         _spectral(made, encoder, codes, training, library, images.paths[0])
     made.card = {
         "trained_on": f"{len(in_training)} images, {len(training)} patches",
+        "measured_on": "images that were kept out" if _held_out(images) else "its own patches",
         "files": [str(images.paths[n]) for n in in_training],
         "grids": [list(images.grids[n]) for n in in_training],
         "classes": list(images.classes),
@@ -346,9 +355,16 @@ def _spectral(
 
         with open_scene(path) as scene:
             found = references_for(scene, library=library, bands=stretch.bands.tolist())
-        order = [found.bands.index(int(b)) for b in stretch.bands if int(b) in found.bands]
-        if len(order) == len(stretch.bands):
-            known = (found.names, found.values[:, order])
+        both = [n for n, band in enumerate(stretch.bands) if int(band) in found.bands]
+        order = [found.bands.index(int(stretch.bands[n])) for n in both]
+        full = np.isfinite(found.values[:, order]).all(0)
+        if full.sum() >= 3:
+            known = (found.names, found.values[:, order][:, full])
+            kept = np.array(both)[full]
+            spectra = ConceptSpectra(
+                spectra.mean[:, kept], spectra.deviation[:, kept],
+                tuple(nm[n] for n in kept) if nm else (),
+            )  # fmt: skip
     made.names |= name_by_spectra(spectra, known)
 
 
@@ -357,14 +373,18 @@ def _training_images(images: EncodedImages) -> list[int]:
     return mine or list(range(len(images.paths)))
 
 
+def _held_out(images: EncodedImages) -> list[int]:
+    return [n for n in range(len(images.paths)) if images.part[n] in (1, 2)]
+
+
 def _split_patches(images: EncodedImages) -> tuple[Stack, NDArray[np.float32]]:
     """Return the patches to learn from, and those kept out for measuring."""
     training = Stack([images.patches[n] for n in _training_images(images)])
-    others = [n for n in range(len(images.paths)) if images.part[n] in (1, 2)]
+    others = _held_out(images)
     if others:
         held = Stack([images.patches[n] for n in others])
         rows = np.arange(len(held))
-    else:  # one scene: measured on patches it also learns from; said in the card by its title
+    else:  # one scene: measured on patches it also learns from; said in the card
         held = training
         rows = np.arange(0, len(held), _HELD_OUT)
     if len(rows) > 200_000:

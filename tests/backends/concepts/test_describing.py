@@ -338,12 +338,15 @@ def test_spectra_of_one_scene(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "cube.hdr").write_text(text)
     images, encoder = encode_folder(tmp_path / "cube.dat", SpectraEncoder.of)
-    made = learn_concepts(
-        images,
-        encoder,
-        tmp_path / "out",
-        LearnSettings(16, 1, Settings(steps=200, batch=128, learning_rate=3e-3)),
-    )
+    how = LearnSettings(16, 1, Settings(steps=200, batch=128, learning_rate=3e-3))
+    library = tmp_path / "library.csv"
+    lines = ["name," + ",".join(f"{n:.1f}" for n in nm)]
+    for name, kind in zip(("steep", "leaf", "flat"), kinds, strict=True):
+        lines.append(f"{name}," + ",".join(f"{v:.5f}" for v in kind))
+    library.write_text("\n".join(lines) + "\n")
+    made = learn_concepts(images, encoder, tmp_path / "out", how, library=library)
+    assert made.card["measured_on"] == "its own patches"
+    assert any(", like " in told["name"] for told in made.names.values())
     assert made.extra["spectra.mean"].shape == (16, 20)
     with open_scene(tmp_path / "cube.dat") as scene:
         found = describe(scene, encoder, made)

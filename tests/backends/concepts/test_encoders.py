@@ -283,3 +283,28 @@ def test_networks_that_hand_out_features_only_are_encoders(name: str) -> None:
     torch.manual_seed(0)
     again = open_encoder({**encoder.about, "title": encoder.title})
     assert again.digest == encoder.digest
+
+
+def test_a_very_large_image_is_read_at_a_coarser_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends.concepts import encoders
+
+    monkeypatch.setattr(encoders, "MOST_PIXELS", 100 * 100)
+    with pytest.raises(BadInput, match="too large to be read"):
+        NetworkEncoder(strided()).encode(picture(144, 208))
+
+    values = np.random.default_rng(0).integers(0, 256, (160, 192, 3)).astype(np.uint8)
+
+    class Pyramid(ArraySource):
+        level_shapes = ((160, 192), (80, 96))
+
+        def read(self, window, bands=None, level=0):  # type: ignore[no-untyped-def]
+            half = values.reshape(80, 2, 96, 2, 3).mean((1, 3)).astype(np.uint8)
+            part = (values if level == 0 else half)[window.slices]
+            return part if bands is None else part[..., list(bands)]
+
+    base = picture(160, 192)
+    scene = Scene(Pyramid(values), base.info)
+    found = NetworkEncoder(strided()).encode(scene)
+    assert found.grid == (10, 12)
+    assert (found.placement.row, found.placement.row_step) == (7.5, 16)
+    assert any("read at 80 × 96" in note for note in found.notes)
