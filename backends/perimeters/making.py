@@ -62,6 +62,13 @@ class Proposal:
         found = [f.geometry for f in self.features if f.heat is HeatClass.PERIMETER]
         return found[0] if found else shapely.MultiPolygon()
 
+    def band_wkb(self) -> list[str]:
+        """Return outer and inner contour as text to keep; none where they are one and the same."""
+        outer, inner = self.band
+        if outer.is_empty or outer.equals(inner):
+            return []
+        return [shapely.to_wkb(g, hex=True) for g in (outer, inner)]
+
 
 @dataclass
 class _Masks:

@@ -109,6 +109,7 @@ def draft_around(
         pixel_m=proposal.pixel_m,
         origin={
             "interval_ac": list(proposal.interval_ac),
+            "band": proposal.band_wkb(),
             "notes": list(proposal.notes),
             "provenance": provenance.to_dict(),
         },

@@ -22,7 +22,7 @@ from backends.perimeters.scenes import Plane
 
 Segments = NDArray[np.float64]
 RED, GREY, PREVIOUS, GROWTH = "#E9381D", "#8A8A8A", "#56B4E9", "#F0E442"
-HELD, DETECTED = "#009E73", "#E69F00"
+HELD, DETECTED, UNSURE = "#009E73", "#E69F00", "#CC79A7"
 # Strokes of a dashed line at most: more would make drawing slow.
 MOST_DASHES = 2_000
 MOST_HATCHES = 120
@@ -46,7 +46,8 @@ class Ink:
     Attributes
     ----------
     key : str
-        The heat's word, ``"previous"``, ``"growth"``, ``"detections"``, ``"contained line"``.
+        The heat's word, ``"previous"``, ``"growth"``, ``"detections"``, ``"contained line"``,
+        ``"uncertainty"`` (where a draft could as well have lain).
     color : str
     width : float
         Of lines, relative to the outline's.
@@ -90,6 +91,10 @@ def inks_of(document: PerimeterDocument, plane: Plane, growth: Any = None) -> li
 
 def _beside(document: PerimeterDocument, plane: Plane, growth: Any) -> list[Ink]:
     out = []
+    band = [shapely.from_wkb(text) for text in document.origin.get("band") or ()]
+    if band:
+        lines = _outline([g for g in band if not g.is_empty])
+        out.append(Ink("uncertainty", UNSURE, _pixels(lines, plane), _none(), 0.5))
     if document.previous is not None:
         lines = _outline([document.previous])
         out.append(Ink("previous", PREVIOUS, _pixels(lines, plane), _none(), 0.8))

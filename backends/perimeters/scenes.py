@@ -146,6 +146,7 @@ def draft_on_scene(
         pixel_m=proposal.pixel_m,
         origin={
             "interval_ac": list(proposal.interval_ac),
+            "band": proposal.band_wkb(),
             "notes": notes,
             "provenance": provenance.to_dict(),
         },

@@ -201,7 +201,9 @@ def area_words(desk: PerimeterDesk) -> str:
     if between and between[0] == between[1]:
         lines.insert(1, "Rules say yes or no: an interval needs the networks' probability.")
     elif between:
-        lines.insert(1, f"The draft lay between {between[0]:,.1f} and {between[1]:,.1f} ac.")
+        said = f"The draft lay between {between[0]:,.1f} and {between[1]:,.1f} ac"
+        shown = " (thin pink contours)" if document.origin.get("band") else ""
+        lines.insert(1, f"{said}{shown}.")
     return "<br>".join(lines)
 
 

@@ -46,6 +46,22 @@ def test_the_draft_lies_where_the_fire_was_found() -> None:
     assert Plane(UTM, document.crs).to_map(back)[0] == pytest.approx((500_300, 4_399_800))
 
 
+def test_where_the_draft_could_as_well_lie_is_drawn() -> None:
+    probability = a_fire()
+    probability[10:20, 30:60] = 0.4  # fire, but not surely
+    document, proposal = draft_on_scene(a_scene(), probability, who="A")
+    plane = Plane(UTM, document.crs)
+    again = PerimeterDocument.from_dict(document.to_dict())
+    for kept in (document, again):
+        (ink,) = (i for i in inks_of(kept, plane) if i.key == "uncertainty")
+        rows = ink.segments[..., 0]
+        assert rows.min() == pytest.approx(9.5, abs=1)
+        assert ((rows > 18.5) & (rows < 20.5)).any()  # the inner contour
+    assert proposal.interval_ac[0] < 0.75 * proposal.interval_ac[1]
+    sure, _ = draft_on_scene(a_scene(), a_fire(), who="A")
+    assert not [i for i in inks_of(sure, plane) if i.key == "uncertainty"]
+
+
 def test_other_systems_are_moved_to_metres_and_back() -> None:
     place = GeoReference((1e-4, 0, -117.0, 0, -1e-4, 39.0), "EPSG:4326")
     document, _ = draft_on_scene(a_scene(place), a_fire(), who="A")
