@@ -231,7 +231,8 @@ class Follower:
                 except ClearbandError as error:
                     if self._report is not None:
                         self._report(error)
-                if time.monotonic() - shown > RENEW_S:
+                # Not before the window has come to draw the last one.
+                if self._ready is None and time.monotonic() - shown > RENEW_S:
                     break
             shown = time.monotonic()
             picture, missing = self._compose(view, wide)

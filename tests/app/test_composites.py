@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from app.composites import PATIENCE_MS, Composites
 from backends.bands import BandTable
 from backends.composite import (
+    Recipe,
     default_recipe,
     preset_recipe,
     render,
@@ -172,6 +174,46 @@ def test_large_scenes_with_a_pyramid_are_read_piece_by_piece(desk, make_scene) -
     np.testing.assert_array_equal(layer._data_view, np.full((312, 312, 3), 42))
     desk.workspace.remove_scene(scene.id)
     assert Huge.largest < 1_000_000
+
+
+def test_bands_of_a_large_cube_come_as_planes_and_keep_their_tiles(desk, make_scene) -> None:
+    class Cube:
+        """Five bands, each of a slope of its own, on two levels of which neither is small."""
+
+        shape, dtype, layout = (5000, 5200, 5), np.dtype(np.uint16), "tiled"
+        level_shapes = ((5000, 5200), (2500, 2600))
+        read_windows: ClassVar[list] = []
+
+        def read(self, window, bands, level):
+            self.read_windows.append((level, window.height, window.width))
+            cols = np.arange(window.col, window.col + window.width) << level
+            part = np.broadcast_to(cols[None, :, None], (window.height, window.width, len(bands)))
+            return (part * (np.array(bands) + 1)).astype(np.uint16)
+
+        def close(self):
+            pass
+
+    base = make_scene(bands=5, place=None)
+    scene = Scene(Cube(), replace(base.info, kind="multispectral"))
+    desk.workspace.add_scene(scene)
+    desk.canvas.pictures.ask(scene.id, Recipe("own", "Own bands", (4, 2, 0)))
+    layers = image_layers(desk, scene)
+    assert [layer.dtype for layer in layers] == [np.uint16] * 3
+    # A level coarser than the file's own stands for all of it.
+    assert [shape[1] for shape in layers[0].level_shapes] == [5200, 2600, 1300]
+    for layer, band in zip(layers, (4, 2, 0), strict=True):
+        layer._update_draw(1.0, np.array([[2000.0, 2000.0], [2900.0, 2900.0]]), (800, 800))
+        left = round(layer._transforms["tile2data"].translate[1])
+        middle = layer._data_view[TILE // 2 : -TILE // 2, TILE // 2 : -TILE // 2]
+        cols = np.arange(middle.shape[1]) + left + TILE // 2
+        np.testing.assert_array_equal(middle[0], (cols * (band + 1)).astype(np.uint16))
+    # Another stretch sets limits; no tile is read again.
+    recipe = desk.canvas.pictures.wanted(scene.id)
+    Cube.read_windows.clear()
+    desk.canvas.pictures.ask(scene.id, replace(recipe, limits=((0.0, 9.0),) * 3))
+    assert image_layers(desk, scene) == layers
+    assert tuple(layers[1].contrast_limits) == (0.0, 9.0)
+    assert not [w for w in Cube.read_windows if w[0] == 0 and w[1] >= TILE]
 
 
 def test_a_piece_that_cannot_be_read_is_said_once_and_left_empty(desk, make_scene) -> None:
