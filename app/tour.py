@@ -51,21 +51,26 @@ def play(folder: Path, data: Path | None = None) -> list[tuple[Path, str]]:
     folder : Path
         Where the pictures go.
     data : Path, optional
-        A folder of real data, for three pictures more.
+        A folder of real data, for some pictures more.
 
     Raises
     ------
     ClearbandError
         A step did not come to its end in time.
     """
+    from app import tour_explaining
     from app.window import build
 
+    seen = [step.name for step in STEPS].index("matrices") + 1
+    steps = [*STEPS[:seen], *tour_explaining.steps(), *STEPS[seen:], *_real_steps(data)]
+    if data is not None:
+        steps += tour_explaining.real_steps(data)
     folder.mkdir(parents=True, exist_ok=True)
     window = build(show=True)
     window.qt_window.resize(1600, 1000)
     taken = []
     try:
-        for number, step in enumerate([*STEPS, *_real_steps(data)], 1):
+        for number, step in enumerate(steps, 1):
             for toast in window.toaster.toasts():
                 toast.close()
             # A step answers for its own failures only.

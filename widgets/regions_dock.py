@@ -1,12 +1,18 @@
-"""Pins and regions in one table: colour, name, place or area; every edit can be undone."""
+"""Pins and regions in one table: colour, name, class, place or area; every edit can be undone.
+
+Regions come from and go to GeoJSON as QuPath writes it, with their class.
+"""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PyQt6.QtWidgets import (
     QAbstractItemView,
+    QFileDialog,
     QHBoxLayout,
     QHeaderView,
     QPushButton,
@@ -16,12 +22,17 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from backends.io.annotations import Annotations, read_annotations, write_annotations
+from backends.jobs import Job, JobHandle, Progress
 from backends.palette import key_color
 from backends.regions import Region
 from backends.scene import Scene
 from backends.workspace import Pin, Workspace
 from widgets.background import listen
-from widgets.theme import GRID, EmptyState
+from widgets.theme import GRID, EmptyState, wrapped
+
+_NAME, _CLASS, _PLACE = range(3)
+_FILES = "Annotations (*.geojson *.json *.geojson.gz)"
 
 
 class RegionsDock(QWidget):
@@ -41,8 +52,8 @@ class RegionsDock(QWidget):
             "No pins or regions. Press R and draw on the image, or S to pin a spectrum."
         )
         column.addWidget(self.empty)
-        self.table = QTableWidget(0, 2)
-        self.table.setHorizontalHeaderLabels(["Name", "Where or how large"])
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels(["Name", "Class", "Where or size"])
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         header = self.table.horizontalHeader()
         rows = self.table.verticalHeader()
@@ -52,7 +63,17 @@ class RegionsDock(QWidget):
         self.table.itemChanged.connect(self._on_renamed)
         self.table.itemDoubleClicked.connect(self._on_double_click)
         column.addWidget(self.table, 1)
+        self.line = wrapped()
+        self.line.hide()
+        column.addWidget(self.line)
         buttons = QHBoxLayout()
+        self.open_button, self.save_button = QPushButton("Open…"), QPushButton("Save…")
+        self.open_button.setToolTip("Areas with their class from GeoJSON, as QuPath writes it")
+        self.save_button.setToolTip("All areas of this image as GeoJSON that QuPath reads")
+        self.open_button.clicked.connect(self._ask_open)
+        self.save_button.clicked.connect(self._ask_save)
+        buttons.addWidget(self.open_button)
+        buttons.addWidget(self.save_button)
         self.delete_button = QPushButton("Delete")
         self.delete_button.setToolTip("Delete what is selected (can be undone)")
         self.delete_button.clicked.connect(self.delete_selected)
@@ -65,6 +86,7 @@ class RegionsDock(QWidget):
             workspace.active_scene_changed,
         ):
             listen(self, signal, self._fill)
+        listen(self, workspace.active_scene_changed, lambda scene: self._say(""))
         self._fill()
 
     def delete_selected(self) -> None:
@@ -78,6 +100,60 @@ class RegionsDock(QWidget):
                 elif item_id in self._workspace.regions:
                     self._workspace.remove_region(item_id)
 
+    # -- files ---------------------------------------------------------------------------
+
+    def _ask_open(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open annotations", "", _FILES)
+        if name:
+            self.open_file(Path(name))
+
+    def open_file(self, path: Path) -> JobHandle[Annotations] | None:
+        """Add the areas of a file to the active scene, in one step that can be undone."""
+        scene = self._workspace.active_scene
+        if scene is None:
+            return None
+
+        def run(progress: Progress) -> Annotations:
+            return read_annotations(path, scene.id, scene.shape[:2], progress=progress)
+
+        def show(found: Annotations) -> None:
+            with self._workspace.commands.bundle(f"Open {path.name}"):
+                for region in found.regions:
+                    self._workspace.add_region(region)
+            self._say(found.sentence(path.name))
+
+        return self._workspace.submit(
+            Job(f"Open {path.name}", run, scene_id=scene.id, topic="annotations"), on_result=show
+        )
+
+    def _ask_save(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Save areas", "areas.geojson", _FILES)
+        if name:
+            self.save_file(Path(name))
+
+    def save_file(self, path: Path) -> JobHandle[Path]:
+        """Write the areas of the active scene."""
+        path = path if path.suffix else path.with_suffix(".geojson")
+        regions = self._regions()
+
+        def run(progress: Progress) -> Path:
+            return write_annotations(regions, path, progress=progress)
+
+        def show(written: Path) -> None:
+            self._say(f"{len(regions):,} areas written to {written.name}.")
+
+        return self._workspace.submit(Job(f"Write {path.name}", run), on_result=show)
+
+    def _regions(self) -> list[Region]:
+        scene, every = self._workspace.active_scene, self._workspace.regions.values()
+        return [r for r in every if scene is not None and r.scene_id == scene.id]
+
+    def _say(self, text: str) -> None:
+        self.line.setText(text)
+        self.line.setVisible(bool(text))
+
+    # -- the table -----------------------------------------------------------------------
+
     def _fill(self, *_: object) -> None:
         scene = self._workspace.active_scene
         items: list[Pin | Region] = []
@@ -90,20 +166,32 @@ class RegionsDock(QWidget):
             assert scene is not None
             name = QTableWidgetItem(_swatch(key_color(item.color)), item.name)
             name.setData(Qt.ItemDataRole.UserRole, item.id)
-            self.table.setItem(row, 0, name)
+            self.table.setItem(row, _NAME, name)
+            kind = QTableWidgetItem("")
+            if isinstance(item, Region) and item.class_name:
+                # On the image and among the spectra areas have the colours of the shared key.
+                kind = QTableWidgetItem(_swatch(item.shown_color), item.class_name)
             place = QTableWidgetItem(_place(item, scene))
-            place.setFlags(place.flags() & ~Qt.ItemFlag.ItemIsEditable)
-            self.table.setItem(row, 1, place)
+            fixed = (place,) if isinstance(item, Region) else (kind, place)
+            for cell in fixed:
+                cell.setFlags(cell.flags() & ~Qt.ItemFlag.ItemIsEditable)
+            self.table.setItem(row, _CLASS, kind)
+            self.table.setItem(row, _PLACE, place)
         self._filling = False
         self.empty.setVisible(not items)
         self.table.setVisible(bool(items))
         self.delete_button.setVisible(bool(items))
+        self.save_button.setVisible(any(isinstance(item, Region) for item in items))
+        self.open_button.setEnabled(scene is not None)
 
     def _on_renamed(self, cell: QTableWidgetItem) -> None:
-        if self._filling or cell.column() != 0:
+        if self._filling or cell.column() == _PLACE:
             return
         item_id, name = self._id(cell.row()), cell.text().strip()
-        if not name:
+        if cell.column() == _CLASS:
+            if item_id in self._workspace.regions:
+                self._workspace.change_region(item_id, class_name=name, class_color="")
+        elif not name:
             self._fill()
         elif item_id in self._workspace.regions:
             self._workspace.change_region(item_id, name=name)
@@ -112,7 +200,7 @@ class RegionsDock(QWidget):
 
     def _on_double_click(self, cell: QTableWidgetItem) -> None:
         pin = self._workspace.pins.get(self._id(cell.row()))
-        if pin is not None and cell.column() == 1:
+        if pin is not None and cell.column() == _PLACE:
             self._workspace.commands.shown.emit((pin.scene_id, pin.row, pin.col))
 
     def _id(self, row: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,7 +142,7 @@ def test_regions_are_listed_renamed_deleted_and_undone(qtbot: Any) -> None:
     workspace.add_pin(Pin(scene.id, 3, 4, "Roof"))
     square = np.array([[0, 0], [0, 20], [20, 20], [20, 0]], float)
     workspace.add_region(Region("Field", scene.id, square, 1))
-    texts = [dock.table.item(row, 1).text() for row in range(2)]
+    texts = [dock.table.item(row, 2).text() for row in range(2)]
     assert texts == ["row 3, col 4", "400 px, 4.00 ha"]
     dock.table.item(1, 0).setText("Meadow")
     assert next(iter(workspace.regions.values())).name == "Meadow"
@@ -174,3 +176,44 @@ def test_origin_of_the_active_result(qtbot: Any) -> None:
     assert "Only a sample" in dock.rows["When not to believe it"]
     workspace.activate_overlay(None)
     assert dock.empty.isVisible()
+
+
+def test_areas_with_a_class_come_from_qupath_and_go_back(qtbot: Any, tmp_path: Path) -> None:
+    square = [[4, 2], [14, 2], [14, 9], [4, 9], [4, 2]]
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [square]},
+        "properties": {
+            "objectType": "annotation",
+            "name": "Core",
+            "classification": {"name": "Tumor", "color": [200, 0, 0]},
+        },
+    }
+    path = tmp_path / "from_qupath.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    workspace = Workspace()
+    dock = RegionsDock(workspace)
+    qtbot.addWidget(dock)
+    dock.show()
+    assert not dock.open_button.isEnabled()
+    scene_of(workspace)
+    dock.open_file(path)
+    assert "1 annotation from from_qupath.geojson" in dock.line.text()
+    assert [dock.table.item(0, column).text() for column in range(2)] == ["Core", "Tumor"]
+    (region,) = workspace.regions.values()
+    assert region.mask((50, 60)).sum() == 10 * 7
+    # Its class is changed where it stands, and goes back into a file with its outline.
+    dock.table.item(0, 1).setText("Stroma")
+    dock.save_file(tmp_path / "back")
+    back = json.loads((tmp_path / "back.geojson").read_text())["features"][0]
+    assert back["properties"]["classification"]["name"] == "Stroma"
+    assert sorted(map(tuple, back["geometry"]["coordinates"][0])) == sorted(map(tuple, square))
+    workspace.commands.undo()
+    assert dock.table.item(0, 1).text() == "Tumor"
+    workspace.commands.undo()
+    assert not workspace.regions
+    # A damaged file is a sentence, and nothing is lost.
+    (tmp_path / "bad.geojson").write_text("{")
+    failed = dock.open_file(tmp_path / "bad.geojson")
+    assert failed is not None
+    assert "bad.geojson" in str(failed.error)
