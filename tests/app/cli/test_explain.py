@@ -197,3 +197,39 @@ def test_it_lists_networks_and_methods(capsys: pytest.CaptureFixture[str]) -> No
     said = capsys.readouterr().out
     assert "vit_base_patch16_224" in said
     assert "integrated_gradients" in said
+
+
+def test_every_slice_of_a_volume_has_its_map(
+    weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], clearband_data: Path
+) -> None:
+    import nibabel as nib
+    import pydicom
+    import rasterio
+
+    values = np.random.default_rng(0).integers(0, 200, (40, 32, 3)).astype(np.int16)
+    nifti = tmp_path / "brain.nii.gz"
+    nib.save(nib.Nifti1Image(values, np.eye(4)), nifti)
+    series = tmp_path / "series"
+    series.mkdir()
+    uid = pydicom.uid.generate_uid()
+    for number in range(3):
+        one = pydicom.dcmread(clearband_data / "dicom" / "CT_small.dcm")
+        one.SeriesInstanceUID, one.SOPInstanceUID = uid, pydicom.uid.generate_uid()
+        one.file_meta.MediaStorageSOPInstanceUID = one.SOPInstanceUID
+        one.InstanceNumber = number + 1
+        one.ImagePositionPatient = [*one.ImagePositionPatient[:2], 5.0 * number]
+        one.save_as(series / f"{number}.dcm")
+    for source in (nifti, series):
+        out = tmp_path / f"out_{source.stem}"
+        words = ["explain", str(source), "--weights", str(weights), "--out", str(out)]
+        assert run([*words, "--slices", "all", "--json"]) == 0
+        (done,) = json.loads(capsys.readouterr().out)["done"]
+        assert [told["slice"] for told in done["slices"]] == [1, 2, 3]
+        with rasterio.open(next(out.glob("*.tif"))) as tif:
+            assert tif.count == 3
+        assert len(list(out.glob("*_overlay.png"))) == 3
+        assert run([*words, "--slices", "2-3", "--json"]) == 0
+        (done,) = json.loads(capsys.readouterr().out)["done"]
+        assert [told["slice"] for told in done["slices"]] == [2, 3]
+    assert run([*words, "--slices", "9"]) == 3
+    assert "has no slice 9" in capsys.readouterr().err
