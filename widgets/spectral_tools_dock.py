@@ -17,6 +17,7 @@ from widgets.pages import PageTabs, scrolled_column
 from widgets.running_row import RunningRow
 from widgets.sight import Sight
 from widgets.spectral_tools.asking import Answer, Question
+from widgets.spectral_tools.change_form import ChangeForm
 from widgets.spectral_tools.forms import (
     AnomaliesForm,
     ClusterForm,
@@ -42,6 +43,7 @@ _TIPS = {
     "Anomalies": "What is unlike its background (RX)",
     "Target": "Where a known spectrum is, also within pixels",
     "Unmix": "Shares of pure materials",
+    "Change": "What changed between two open scenes of one place",
     "Scatter": "Two bands or maps against each other, brushed on both sides",
 }
 _GO = {
@@ -53,6 +55,7 @@ _GO = {
     "Anomalies": "Find anomalies",
     "Target": "Look for it",
     "Unmix": "Unmix the scene",
+    "Change": "Compare the scenes",
     "Scatter": "",
 }
 # What comes as a layer at once; the rest is a double click away.
@@ -95,13 +98,13 @@ class SpectralToolsDock(QWidget):
         self.match, self.transform, self.cluster = MatchForm(), TransformForm(), ClusterForm()
         self.formula = FormulaForm(self._workspace, sight)
         self.index = IndexForm(self._workspace, sight)
-        self.scatter = ScatterForm(self._workspace)
+        self.change, self.scatter = ChangeForm(self._workspace), ScatterForm(self._workspace)
         self.anomalies, self.target, self.unmix = AnomaliesForm(), TargetForm(), UnmixForm()
         self.forms: dict[str, ToolForm] = {
             "Match": self.match, "Formula": self.formula, "Index": self.index,
             "Transform": self.transform, "Cluster": self.cluster,
             "Anomalies": self.anomalies, "Target": self.target, "Unmix": self.unmix,
-            "Scatter": self.scatter,
+            "Change": self.change, "Scatter": self.scatter,
         }  # fmt: skip
         tabs = PageTabs(self.forms, _TIPS, self.show_tool)
         self.tabs = tabs.buttons
@@ -191,7 +194,7 @@ class SpectralToolsDock(QWidget):
             form.tool,
             form.settings(),
             self.references.chosen() if form.compares else None,
-            self.formula.others() if form is self.formula else {},
+            form.others(),
             self._folder(scene, form.tool),
         )
         self.formula.end_preview()

@@ -168,9 +168,7 @@ def resample_command(
     scene: SceneArg,
     out: OutFile,
     sensor: Annotated[str, typer.Option("--sensor", help="sentinel2, landsat8 or modis.")] = "",
-    like: Annotated[
-        Path | None, typer.Option("--like", help="The bands of this scene or library.")
-    ] = None,
+    like: Annotated[Path | None, typer.Option("--like", help="The bands of this scene.")] = None,
     option: Option = None,
     as_json: AsJson = False,
 ) -> None:

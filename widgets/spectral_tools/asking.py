@@ -101,7 +101,7 @@ class Question:
     settings : mapping
         By the names of the command's options.
     others : mapping of name to Scene
-        Further scenes a formula names.
+        Further scenes: those a formula names, the later one of a change.
     folder : str
         Where the command line writes.
     """
@@ -142,6 +142,13 @@ class Question:
                 return products.apply_formula(
                     scene, told["formula"], others=self.others, title=told["title"], **common
                 )
+            case "change":
+                from backends.spectra.change import compare
+
+                return compare(
+                    scene, self.others["later"], told["method"], wavelengths=told["nm"],
+                    normalise=told["normalise"], **common,
+                )  # fmt: skip
             case "index":
                 from backends.spectra.index_catalogue import compute_indices
 
@@ -180,6 +187,8 @@ class Question:
         settings = {**self.settings, **more}
         words = ["spectra", self.tool, str(path)]
         words += [settings.pop("index")] if "index" in settings else []
+        if self.tool == "change":
+            words.append(str(others.pop("later")))
         formula = settings.pop("formula", None)
         for key, value in self.scene.info.options.items():
             words += ["--option", f"{key}={value}"]
@@ -187,8 +196,13 @@ class Question:
         for name, file in others.items():
             words += ["--scene", f"{name}={file}"]
         for key, value in settings.items():
-            if value not in (None, ""):
-                words += [f"--{key.replace('_', '-')}", str(value)]
+            option = f"--{key.replace('_', '-')}"
+            if isinstance(value, bool):
+                words += [option] * value
+            elif isinstance(value, tuple):
+                words += [word for one in value for word in (option, str(one))]
+            elif value not in (None, ""):
+                words += [option, str(value)]
         words += ["--out", self.folder or f"{path.stem}_{self.tool}"]
         if formula is not None:
             words += ["--", formula]  # it may begin with a minus

@@ -78,6 +78,10 @@ class ToolForm(QWidget):
         """Return what was chosen, by the names of the command's options."""
         return {}
 
+    def others(self) -> dict[str, Scene]:
+        """Return further scenes it reads, by the names it gives them."""
+        return {}
+
     def problem(self, scene: Scene, choice: ReferenceChoice) -> str:
         """Return why it cannot be run, or nothing."""
         return "" if choice or not self.compares else "Nothing is chosen to compare with."
