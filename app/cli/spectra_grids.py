@@ -39,6 +39,10 @@ def change_command(
     normalise: Annotated[
         bool, typer.Option("--normalise", help="First match mean and deviation of each band.")
     ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", help="vector: how large a change must be; Otsu's."),
+    ] = None,
     out: Out = None,
     option: Option = None,
     other_option: Annotated[
@@ -55,7 +59,7 @@ def change_command(
         with open_scene(other, pairs(other_option, "--other-option")) as later:
             return compare(
                 opened, later, method, wavelengths=nm or (), normalise=normalise,
-                command=command, progress=progress,
+                threshold=threshold, command=command, progress=progress,
             )  # fmt: skip
 
     run_tool("Change", scene, out, option, as_json, work)

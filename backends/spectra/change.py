@@ -59,6 +59,7 @@ def compare(
     *,
     wavelengths: Sequence[float] = (),
     normalise: bool = False,
+    threshold: float | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> Product:
@@ -74,6 +75,8 @@ def compare(
         In nm; only these bands.
     normalise : bool
         First bring mean and deviation of each band of the second to those of the first.
+    threshold : float, optional
+        For ``vector``, how large a change must be; default Otsu's.
 
     Raises
     ------
@@ -125,7 +128,7 @@ def compare(
         "bands": count, "shift_rows": shift.rows, "shift_columns": shift.cols
     }  # fmt: skip
     if method == "vector":
-        return _of_vectors(make, planes, summary)
+        return _of_vectors(make, planes, summary, threshold)
     labels = [one.bands.label(band) for band in bands]
     centre = 0.0 if method == "difference" else 1.0
     overlays = tuple(
@@ -140,13 +143,16 @@ def compare(
     return Product(overlays, make.summary(**summary, classes=table), {"changes": table})
 
 
-def _of_vectors(make: Maker, planes: Floats, summary: dict[str, Any]) -> Product:
+def _of_vectors(
+    make: Maker, planes: Floats, summary: dict[str, Any], threshold: float | None
+) -> Product:
     from skimage.filters import threshold_otsu
 
     known = planes[0][np.isfinite(planes[0])]
     if not known.size:
         raise BadInput("No pixel has values in both scenes.", way_out="Choose other scenes.")
-    threshold = float(threshold_otsu(known)) if np.ptp(known) > 0 else float(known[0])
+    if threshold is None:
+        threshold = float(threshold_otsu(known)) if np.ptp(known) > 0 else float(known[0])
     cut = Cut(np.ones(planes[0].shape, np.uint8), planes[0], "large")
     changed = cut.at(threshold)
     share = float(changed.sum() / known.size)

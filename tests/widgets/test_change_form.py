@@ -42,8 +42,12 @@ def test_a_later_scene_is_compared_with_the_active_one(qtbot: Any) -> None:
     ]  # fmt: skip
     # The threshold of the change is live.
     row = dock.result.threshold
+    assert row.name.text() == "How large a change must be"
+    assert 0 < row.value < 0.5 * np.sqrt(23)  # at Otsu's, between nothing and what was added
     row.slider.setValue(row.slider.minimum())
     assert by_title(workspace)["Changed"].labels.sum() != 100
+    row.settle()
+    assert logged(workspace)[-1][-4:-2] == ["--threshold", str(row.value)]
     form.method_box.setCurrentIndex(1)
     assert "Say at which wavelengths" in dock.problem_line.text()
     form.nm_edit.setText("x")

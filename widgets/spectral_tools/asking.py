@@ -122,6 +122,10 @@ class Question:
         # False-alarm rates are chosen, not thresholds: those need no steps.
         cuts = product.cut is not None and not product.cut.dimensions
         steps = product.cut.steps() if cuts and product.cut is not None else np.empty(0)
+        first = product.summary.get("threshold")
+        if first is not None and steps.size and product.cut is not None:
+            steps = np.sort(np.append(steps, float(first)))  # the slider begins there
+            steps = steps if product.cut.alike == "small" else steps[::-1]
         return Answer(self, product, steps)
 
     def _product(self, progress: Progress) -> Product:

@@ -24,17 +24,9 @@ from widgets.theme import GRID, wrapped
 
 _ROWS = ("classes", "strength", "targets", "shares", "index_bands")
 _QUIET = (
-    "scene",
-    "indices",
-    "figures",
-    "method",
-    "notes",
-    "formula",
-    "taken",
-    "references",
-    "endmembers",
-    "threshold",
-)
+    "scene", "method", "notes", "formula", "taken", "references", "endmembers", "threshold",
+    "indices", "figures", "other", "shift_rows", "shift_columns", "normalise",
+)  # fmt: skip
 _HEADS = {"signal_to_noise": "signal/noise", "mean_share": "mean share", "largest": "most"}
 
 

@@ -66,10 +66,18 @@ class ThresholdRow(QWidget):
             self.slider.setValue(round((np.log10(rate) - _LOWEST) * _NOTCHES))
             self.slider.setToolTip("Share of ordinary background pixels that may pass")
         else:
-            self.name.setText("How alike a pixel must be")
             self.slider.setRange(0, len(answer.steps) - 1)
-            self.slider.setValue(len(answer.steps) - 1)
-            self.slider.setToolTip("To the left only what is most alike; to the right all")
+            cut_at = answer.product.summary.get("threshold")
+            if answer.asked.tool == "change":
+                self.name.setText("How large a change must be")
+                self.slider.setToolTip("To the left only the largest changes; to the right all")
+            else:
+                self.name.setText("How alike a pixel must be")
+                self.slider.setToolTip("To the left only what is most alike; to the right all")
+            near = len(answer.steps) - 1
+            if cut_at is not None:
+                near = int(np.abs(answer.steps - float(cut_at)).argmin())
+            self.slider.setValue(near)
         self.slider.blockSignals(False)
         self._say(self.value if not self.is_rate else None, None)
 

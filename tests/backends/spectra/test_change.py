@@ -54,6 +54,8 @@ def test_change_vectors_are_those_worked_by_hand() -> None:
     assert flagged.labels.sum() == 300
     assert made.summary["share_changed"] == pytest.approx(300 / (cube[..., 0].size - 1))
     assert made.cut is not None
+    all_of_it = compare(scene_of(cube), scene_of(later), threshold=0.0).overlays[1]
+    assert all_of_it.labels.sum() == cube[..., 0].size - 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("method", "wanted"), [("difference", 0.2), ("ratio", 1.5)])
