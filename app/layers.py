@@ -222,6 +222,8 @@ def plane(overlay: Overlay, choice: int = 0) -> NDArray[Any]:
 
 def limits(overlay: Overlay, choice: int = 0) -> tuple[float, float]:
     """Return the values at the ends of its colour bar."""
+    if isinstance(overlay, ConceptMaps) and overlay.tops:
+        return 0.0, max(overlay.tops[choice], 1e-6)
     centre = overlay.centre if isinstance(overlay, ScoreMap) else None
     sample = PARTIAL_SAMPLE if overlay.partial else LIMITS_SAMPLE
     given = overlay.view.limits if isinstance(overlay, Heatmap) else None
@@ -248,6 +250,8 @@ def colormap_name(overlay: Overlay) -> str:
 
 def fades(overlay: Overlay) -> bool:
     """Tell whether colours are clear where the map says nothing."""
+    if isinstance(overlay, ConceptMaps):
+        return bool(overlay.tops)  # from nought, "not there", on
     return isinstance(overlay, Heatmap) and overlay.view.fade
 
 

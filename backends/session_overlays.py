@@ -130,7 +130,9 @@ def record_of(overlay: Overlay, shelf: ArrayShelf) -> OverlayRecord:
         return ScoreMapRecord(**common)
     if isinstance(overlay, ConceptMaps):
         values = shelf.add(overlay.values)
-        return ConceptMapsRecord(**common, values=values, names=list(overlay.names))
+        return ConceptMapsRecord(
+            **common, values=values, names=list(overlay.names), tops=list(overlay.tops)
+        )
     if isinstance(overlay, MatrixField):
         entries = [
             MatrixEntryRecord(
@@ -217,7 +219,11 @@ def overlay_of(record: OverlayRecord, box: ArrayBox) -> Overlay:
         return ScoreMap(*head, **common)
     if isinstance(record, ConceptMapsRecord):
         return ConceptMaps(
-            *head, **common, values=box.take(record.values), names=tuple(record.names)
+            *head,
+            **common,
+            values=box.take(record.values),
+            names=tuple(record.names),
+            tops=tuple(record.tops),
         )
     if isinstance(record, MatrixFieldRecord):
         entries = tuple(

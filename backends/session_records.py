@@ -146,6 +146,7 @@ class ConceptMapsRecord(OverlayBase):
     kind: Literal["ConceptMaps"] = "ConceptMaps"
     values: ArrayName
     names: list[Text]
+    tops: list[float] = []
 
 
 class StreamWeightsRecord(Record):

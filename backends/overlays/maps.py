@@ -107,12 +107,18 @@ class ConceptMaps(Overlay):
     ----------
     values : float32 array of shape (concepts, rows, cols)
     names : tuple of str
+    tops : tuple of float
+        Value at the end of each map's colours, the same on every image; empty finds them in
+        the maps.
     """
 
     values: Array = field(kw_only=True)
     names: tuple[str, ...] = field(kw_only=True)
+    tops: tuple[float, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         need(self.values, 3, self.title)
         if len(self.names) != self.values.shape[0]:
             raise BadInput(f"{self.title}: {len(self.names)} names for {len(self.values)} maps.")
+        if len(self.tops) not in (0, len(self.names)):
+            raise BadInput(f"{self.title}: {len(self.tops)} ends for {len(self.values)} maps.")

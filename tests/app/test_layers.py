@@ -117,6 +117,16 @@ def test_concepts_are_one_layer_with_a_choice() -> None:
     assert (layer.data == 2).all()
 
 
+def test_colours_of_concepts_end_where_they_do_on_every_image() -> None:
+    values = np.stack([np.full((4, 4), 0.2, np.float32), np.eye(4, dtype=np.float32)])
+    maps = ConceptMaps("c", "s", MADE, values=values, names=("a", "b"), tops=(0.5, 2.0))
+    (layer,) = to_layers(maps, FRAME)
+    assert tuple(layer.contrast_limits) == (0, 0.5)
+    assert layer.colormap.colors[0, 3] == 0  # clear where there is nothing of it
+    assert update_layers([layer], maps, 1)
+    assert tuple(layer.contrast_limits) == (0, 2)
+
+
 def test_matrices_have_no_layer() -> None:
     entry = MatrixEntry(1, "mixer", np.eye(2, dtype=np.float32), np.zeros((3, 3, 2, 2), np.float16))
     field = MatrixField("m", "s", MADE, group_names=("a", "b"), entries=(entry,))

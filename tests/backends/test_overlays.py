@@ -48,6 +48,9 @@ def test_counts_named_classes_only() -> None:
         lambda: Heatmap("H", "s", P, values=np.zeros((2, 0))),
         lambda: ConceptMaps("C", "s", P, values=np.zeros((2, 3, 3)), names=("one",)),
         lambda: ConceptMaps("C", "s", P, values=np.zeros((3, 3)), names=("one",)),
+        lambda: ConceptMaps(
+            "C", "s", P, values=np.zeros((1, 3, 3)), names=("one",), tops=(1.0, 2.0)
+        ),
         lambda: MatrixField("M", "s", P, group_names=("a",), entries=()),
         lambda: matrices(static=np.zeros((2, 3))),
         lambda: matrices(deviation=np.zeros((4, 5, 3, 3))),
