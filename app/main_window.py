@@ -331,7 +331,7 @@ class ClearbandWindow(QObject):
         """A click pins while spectra are on the desk and no dock in front asks for a pixel."""
         if self.lines.tool:
             return False
-        asking = ("explain", "matrices", "clusters", "fire", "perimeter")
+        asking = ("explain", "concepts", "matrices", "clusters", "fire", "perimeter")
         inner = (self.docks.get(dock_id) for dock_id in asking)
         front = any(dock is not None and not dock.visibleRegion().isEmpty() for dock in inner)
         return self.dock_is_shown("spectrum") and not front

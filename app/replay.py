@@ -25,6 +25,8 @@ ALLOWED = (
     "spectra",
     "explain",
     "study",
+    "concepts",
+    "bottleneck",
     "export",
     "doctor",
 )

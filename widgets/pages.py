@@ -107,10 +107,15 @@ class PageTabs(QGridLayout):
     tips : mapping of str to str
     turn : callable
         Told the name of the page that is wanted.
+    in_a_row : int
     """
 
     def __init__(
-        self, names: Iterable[str], tips: Mapping[str, str], turn: Callable[[str], None]
+        self,
+        names: Iterable[str],
+        tips: Mapping[str, str],
+        turn: Callable[[str], None],
+        in_a_row: int = IN_A_ROW,
     ) -> None:
         super().__init__()
         self.setSpacing(2)
@@ -125,7 +130,7 @@ class PageTabs(QGridLayout):
             tab.setMinimumWidth(1)
             tab.setStyleSheet("QToolButton:checked { background: palette(highlight); }")
             tab.clicked.connect(partial(self._turn, turn, name))
-            self.addWidget(tab, number // IN_A_ROW, number % IN_A_ROW)
+            self.addWidget(tab, number // in_a_row, number % in_a_row)
             self.buttons[name] = tab
 
     @staticmethod

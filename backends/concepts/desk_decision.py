@@ -1,0 +1,186 @@
+"""Why a place is of a class: a linear layer over concepts, taught by the labels of the scene.
+
+What each concept adds is exact: with the constant part the amounts sum to the score (Insight,
+arXiv 2601.13798). Taking a concept away is one product more, so that the answer is there at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backends.concepts.desk import ConceptReading
+from backends.concepts.probe import Part, Probe, fit_probe
+from backends.errors import BadInput
+from backends.jobs import Progress
+from backends.overlays import ScoreMap
+
+MOST_CELLS = 4000
+# Cells that lie side by side look alike: whole blocks of them are kept out of the learning.
+BLOCK = 6
+OTHERS, CONSTANT = -2, -1
+
+
+@dataclass(frozen=True, eq=False)
+class LabelDecision:
+    """A layer that decides by concepts, a cell at a time.
+
+    Attributes
+    ----------
+    reading : ConceptReading
+    probe : Probe
+    values : tuple of int
+        Label value of each class.
+    accuracy, chance : float
+        On blocks of labelled cells that were kept out; what always saying the commonest
+        class gives there.
+    kept_out, learnt_from : int
+        Cells.
+    """
+
+    reading: ConceptReading
+    probe: Probe
+    values: tuple[int, ...]
+    accuracy: float
+    chance: float
+    kept_out: int
+    learnt_from: int
+
+    def code(self, token: int, factors: Mapping[int, float] | None = None) -> NDArray[np.float64]:
+        """Return the activations of a cell, some of them scaled, shape (concepts,)."""
+        concept, value = self.reading.codes.at(token)
+        out = np.zeros(self.reading.codes.concepts)
+        out[concept] = value
+        for number, factor in (factors or {}).items():
+            out[number] *= factor
+        return out
+
+    def probabilities(
+        self, token: int, factors: Mapping[int, float] | None = None
+    ) -> NDArray[np.float64]:
+        """Return the probability of each class at a cell."""
+        return self.probe.probabilities(self.code(token, factors))
+
+    def parts(
+        self,
+        token: int,
+        target: int,
+        factors: Mapping[int, float] | None = None,
+        most: int = 10,
+    ) -> tuple[Part, ...]:
+        """Return what adds most to a class at a cell, the others in one, the constant part.
+
+        Concepts that were changed are always among them. They sum to the score.
+        """
+        factors = factors or {}
+        found = self.probe.contributions(self.code(token, factors), target)
+        before = self.probe.contributions(self.code(token), target)
+        # By what they added before, so that bars stay where they are.
+        order = np.argsort(-np.abs(before), kind="stable")
+        shown = [int(n) for n in order[:most] if before[n] != 0]
+        shown += [n for n in factors if n not in shown and before[n] != 0]
+        rest = float(found.sum() - found[shown].sum())
+        bias = float(self.probe.bias[target])
+        return (*(Part(n, float(found[n])) for n in shown), Part(OTHERS, rest),
+                Part(CONSTANT, bias))  # fmt: skip
+
+    def changed_share(self, factors: Mapping[int, float]) -> float:
+        """Return the share of the image's cells whose class changes."""
+        logits = self._logits()
+        changed = logits.copy()
+        for number, factor in factors.items():
+            strength = self.reading.codes.layer(number).ravel().astype(np.float64)
+            on = np.flatnonzero(strength)
+            changed[on] += (factor - 1) * np.outer(strength[on], self.probe.weight[:, number])
+        return float((changed.argmax(1) != logits.argmax(1)).mean())
+
+    def _logits(self) -> NDArray[np.float64]:
+        return np.asarray(self.reading.codes.matrix() @ self.probe.weight.T + self.probe.bias)
+
+    def used_map(self, concept: int, target: int) -> ScoreMap:
+        """Return the overlay of what a concept adds to a class, everywhere."""
+        r, name = self.reading, self.probe.classes[target]
+        return ScoreMap(
+            f"{r.short(concept)}, used for {name}", r.scene_id,
+            r.image.provenance({"concept": concept, "class": name, "probe": "labels"}),
+            placement=r.placement, centre=0.0,
+            values=self.probe.layer(r.codes, concept, target),
+        )  # fmt: skip
+
+
+def labels_on_cells(reading: ConceptReading, labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the commonest label among the pixels of each cell, 0 where there is none.
+
+    Parameters
+    ----------
+    labels : integer array of shape (rows, cols) of the scene
+    """
+    place, (rows, cols) = reading.placement, reading.grid
+    r, c = np.nonzero(labels)
+    value = labels[r, c].astype(np.int64)
+    at_row = np.rint((r - place.row) / place.row_step).astype(np.int64)
+    at_col = np.rint((c - place.col) / place.col_step).astype(np.int64)
+    inside = (at_row >= 0) & (at_row < rows) & (at_col >= 0) & (at_col < cols)
+    known, place_of = np.unique(value[inside], return_inverse=True)
+    if not known.size:
+        return np.zeros(rows * cols, np.int64)
+    cell = at_row[inside] * cols + at_col[inside]
+    count = np.bincount(place_of * rows * cols + cell, minlength=len(known) * rows * cols)
+    count = count.reshape(len(known), -1)
+    return np.where(count.max(0) > 0, known[count.argmax(0)], 0)
+
+
+def learn_decision(
+    reading: ConceptReading,
+    labels: NDArray[Any],
+    names: Mapping[int, str],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> LabelDecision:
+    """Teach the layer by the labels of the scene.
+
+    Raises
+    ------
+    BadInput
+        Labels of fewer than two classes lie on the grid.
+    """
+    progress = progress or Progress()
+    label = labels_on_cells(reading, labels)
+    values = tuple(int(v) for v in np.unique(label) if v)
+    if len(values) < 2:
+        raise BadInput(
+            "Labels of at least two classes are needed to say why a place is of one.",
+            way_out="Paint a second class, or open a label file.",
+        )
+    rng = np.random.default_rng(seed)
+    cells = np.flatnonzero(label)
+    blocks = (cells // reading.grid[1] // BLOCK) * reading.grid[1] + (
+        cells % reading.grid[1] // BLOCK
+    )
+    some = rng.permutation(np.unique(blocks))
+    out = np.isin(blocks, some[: max(1, len(some) // 4)])
+    if len(set(label[cells[~out]])) < len(values) or not out.any():
+        # Too few blocks: single cells are kept out, though their neighbours are known.
+        out = rng.random(len(cells)) < 0.25
+        out[np.unique(label[cells], return_index=True)[1]] = False
+    number = np.searchsorted(values, label[cells])
+    learn = rng.permutation(np.flatnonzero(~out))[:MOST_CELLS]
+    check = rng.permutation(np.flatnonzero(out))[:MOST_CELLS]
+    progress.note("Learning to decide by concepts")
+    codes = reading.codes
+    mine = codes.take(cells[learn]).dense(), number[learn]
+    other = codes.take(cells[check]).dense(), number[check]
+    classes = [names.get(v, f"Class {v}") for v in values]
+    probe = fit_probe(mine, None, classes, progress=progress)
+    commonest = np.bincount(number[learn], minlength=len(values)).argmax()
+    return LabelDecision(
+        reading, probe, values, probe.accuracy(*other) if len(check) else float("nan"),
+        float((other[1] == commonest).mean()) if len(check) else float("nan"),
+        len(check), len(learn),
+    )  # fmt: skip

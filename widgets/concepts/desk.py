@@ -1,0 +1,309 @@
+"""What the pages of the concepts dock share: the reading, the place, the concept in hand."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import partial as partial_of
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtGui import QImage, QPixmap
+
+from backends.concepts.desk_pictures import AROUND
+from backends.jobs import Job, JobHandle, Progress
+from backends.scene import Scene
+from backends.workspace import LabelSheet, Workspace
+from widgets.background import listen
+from widgets.boards import LayerBoard
+from widgets.concepts.work import Decide, Learn, Learnt, Read, Readings
+from widgets.explaining.questions import LoadedNetworks
+from widgets.pages import PageDesk
+
+if TYPE_CHECKING:
+    from backends.concepts.desk import ConceptReading
+    from backends.concepts.desk_decision import LabelDecision
+
+# One layer holds so many concepts; the one shown longest ago goes first.
+MAPS_KEPT = 12
+
+
+class Desk(PageDesk):
+    """The state the pages speak of; `field` is the reading of the active scene."""
+
+    topic = "concepts"
+    field: ConceptReading | None
+    pointed = pyqtSignal()  # another place, under the mouse or clicked
+    concept_changed = pyqtSignal()
+    decided = pyqtSignal()
+    opened_card = pyqtSignal()
+
+    def __init__(
+        self, workspace: Workspace, parent: QObject, board: LayerBoard | None = None
+    ) -> None:
+        super().__init__(workspace, parent)
+        self._board = board
+        self.networks = LoadedNetworks()
+        self.readings = Readings()
+        self.decisions: dict[str, LabelDecision] = {}
+        self.factors: dict[int, float] = {}
+        self.concept: int | None = None
+        self._under: tuple[int, int] | None = None
+        self._clicked: dict[str, tuple[int, int]] = {}
+        self._maps: dict[str, tuple[str, list[int]]] = {}
+        self._pixmaps: dict[tuple[str, int], QPixmap] = {}
+        listen(self, workspace.active_scene_changed, self._follow)
+        listen(self, workspace.scene_removed, self._on_removed)
+        listen(self, workspace.pixel_selected, self._on_pixel)
+        listen(self, workspace.cursor_moved, self._on_hover)
+        listen(self, workspace.cursor_left, self._on_left)
+        listen(self, workspace.labels_changed, self._on_labels)
+
+    # -- what there is -------------------------------------------------------------------
+
+    @property
+    def learnt(self) -> Learnt | None:
+        """Reading, pictures and encoder of the active scene."""
+        scene = self.workspace.active_scene
+        return None if scene is None else self.readings.get(scene.id)
+
+    @property
+    def place(self) -> tuple[int, int] | None:
+        """The pixel under the mouse, else the one that was clicked."""
+        return self._under or self.clicked
+
+    @property
+    def clicked(self) -> tuple[int, int] | None:
+        """The pixel that was clicked."""
+        return None if self.field is None else self._clicked.get(self.field.scene_id)
+
+    @property
+    def decision(self) -> LabelDecision | None:
+        """What decides by concepts on the active scene."""
+        return None if self.field is None else self.decisions.get(self.field.scene_id)
+
+    @property
+    def labels(self) -> LabelSheet | None:
+        """The labels of the scene, where some are set."""
+        scene = self.workspace.active_scene
+        sheet = None if scene is None else self.workspace.labels.get(scene.id)
+        return sheet if sheet is not None and sheet.values.any() else None
+
+    def pixmap(self, concept: int) -> QPixmap | None:
+        """Return what a concept looks like where it is strongest; None of cubes and the dead."""
+        learnt = self.learnt
+        if learnt is None:
+            return None
+        found = learnt.faces.cuttings.get(concept)
+        if not found or learnt.reading.spectrum(concept) is not None:
+            return None
+        key = (learnt.reading.scene_id, concept)
+        if key not in self._pixmaps:
+            self._pixmaps[key] = pixmap_of(found[0][1])
+        return self._pixmaps[key]
+
+    # -- who speaks of what --------------------------------------------------------------
+
+    def _follow(self, *_: object) -> None:
+        learnt = self.learnt
+        self.field = None if learnt is None else learnt.reading
+        self._under = None
+        self.concept = None
+        self.factors = {}
+        self.changed.emit()
+
+    def _on_removed(self, scene_id: str) -> None:
+        self.readings.forget(scene_id)
+        self.decisions.pop(scene_id, None)
+        self._clicked.pop(scene_id, None)
+        self._maps.pop(scene_id, None)
+        self._pixmaps.clear()
+        if self.field is not None and self.field.scene_id == scene_id:
+            self._follow()
+
+    def _on_pixel(self, scene_id: str, row: int, col: int) -> None:
+        self._clicked[scene_id] = (row, col)
+        self._under = None
+        self.factors = {}
+        if self.field is not None and self.field.scene_id == scene_id:
+            self.pointed.emit()
+
+    def _on_hover(self, scene_id: str, row: int, col: int) -> None:
+        if self.field is not None and self.field.scene_id == scene_id:
+            self._under = (row, col)
+            self.pointed.emit()
+
+    def _on_left(self) -> None:
+        if self._under is not None:
+            self._under = None
+            self.pointed.emit()
+
+    def _on_labels(self, scene_id: str) -> None:
+        if self.field is not None and self.field.scene_id == scene_id:
+            self.decided.emit()
+
+    def take_concept(self, concept: int, *, card: bool = False) -> None:
+        """Speak of a concept from now on."""
+        if concept != self.concept:
+            self.concept = concept
+            self.concept_changed.emit()
+        if card:
+            self.opened_card.emit()
+
+    def renamed(self) -> None:
+        """A concept got another name: keep it in the file of the concepts, say it everywhere."""
+        reading = self.field
+        if reading is None:
+            return
+        made = reading.dictionary
+        written = made.card.get("kept_at")
+        self.concept_changed.emit()
+        if written:
+
+            def save(progress: Progress) -> None:
+                from backends.concepts.autoencoder_files import save_dictionary
+
+                save_dictionary(made, Path(str(written)))
+
+            self.quiet("Keep the names of concepts", "names", save, lambda _: None)
+
+    # -- what is done --------------------------------------------------------------------
+
+    def learn(self, work: Learn, partial: Callable[[Any], None]) -> JobHandle[Learnt]:
+        """Learn concepts from a scene."""
+        scene = work.scene
+        title = "its spectra" if work.choice is None else work.choice.title
+        job: Job[Learnt] = Job(
+            f"Learn concepts of {scene.title} from {title}",
+            work,
+            scene_id=scene.id,
+            topic=self.topic,
+        )
+        return self.workspace.submit(
+            job, on_result=partial_of(self._on_learnt, job.title), on_partial=partial
+        )
+
+    def _on_learnt(self, title: str, learnt: Learnt) -> None:
+        if learnt.command:  # its layer and look were only found on the way
+            self.workspace.run_log.add(title, learnt.command)
+        self.take(learnt)
+
+    def read(self, work: Read) -> JobHandle[Learnt]:
+        """Read a scene with concepts that are there already."""
+        path, source = work.scene.info.path, work.source
+        kept = source if isinstance(source, Path) else source[0].card.get("kept_at")
+        command: tuple[str, ...] = ()
+        if path is not None and kept:
+            out = Path(str(kept)).parent
+            command = ("concepts", str(path), "--model", str(kept), "--out", str(out))
+        job: Job[Learnt] = Job(
+            f"Read concepts of {work.scene.title}",
+            work,
+            scene_id=work.scene.id,
+            topic=self.topic,
+            command=command,
+        )
+        return self.workspace.submit(job, on_result=self.take)
+
+    def take(self, learnt: Learnt) -> None:
+        """Speak of a new reading."""
+        scene_id = learnt.reading.scene_id
+        self.readings.put(learnt)
+        self.decisions.pop(scene_id, None)
+        self._maps.pop(scene_id, None)
+        self._pixmaps.clear()
+        scene = self.workspace.active_scene
+        if scene is not None and scene.id == scene_id:
+            self._follow()
+
+    def decide(self) -> JobHandle[LabelDecision] | None:
+        """Teach what decides by concepts, by the labels of the scene."""
+        reading, sheet = self.field, self.labels
+        if reading is None or sheet is None:
+            return None
+        job: Job[LabelDecision] = Job(
+            f"Learn to decide by concepts on {self._title()}",
+            Decide(reading, sheet.values.copy(), dict(sheet.class_names)),
+            scene_id=reading.scene_id,
+            topic=f"{self.topic} decide",
+        )
+        return self.workspace.submit(job, on_result=self._on_decided)
+
+    def _on_decided(self, decision: LabelDecision) -> None:
+        scene_id = decision.reading.scene_id
+        self.decisions[scene_id] = decision
+        self.factors = {}
+        if decision.reading is self.field:
+            self.decided.emit()
+
+    def _title(self) -> str:
+        scene = self.workspace.active_scene
+        return "" if scene is None else scene.title
+
+    # -- layers --------------------------------------------------------------------------
+
+    def show_layer(self, concept: int) -> None:
+        """Lay over the image where a concept is present."""
+        reading = self.field
+        if reading is None:
+            return
+        scene_id = reading.scene_id
+        overlay_id, shown = self._maps.get(scene_id, ("", []))
+        if overlay_id not in self.workspace.overlays:
+            overlay_id, shown = uuid.uuid4().hex, []
+        shown = [*[n for n in shown if n != concept][-(MAPS_KEPT - 1) :], concept]
+        self._maps[scene_id] = (overlay_id, shown)
+        overlay = reading.presence_maps(shown[::-1], overlay_id)  # the newest comes first
+        if not self.workspace.add_overlay(overlay):
+            return
+        if self._board is not None:
+            self._board.change(scene_id, overlay_id, choice=0, visible=True)
+        self.workspace.activate_overlay(overlay_id)
+
+    def show_used(self, concept: int, target: int) -> None:
+        """Lay over the image what a concept adds to a class."""
+        if self.decision is not None:
+            self.workspace.add_overlay(self.decision.used_map(concept, target))
+
+    def find_alike(self, show: Callable[[Any], None]) -> None:
+        """Look for places alike to the clicked one, in all images read with these concepts."""
+        learnt, place = self.learnt, self.clicked or self.place
+        if learnt is None or place is None:
+            return
+        others = [one.reading for one in self.readings.others(learnt)]
+        mine = learnt.reading
+
+        def run(progress: Progress) -> Any:
+            found = mine.image.alike(*place, [one.image for one in others])
+            return [
+                (one, one.alike_map(values, *place))
+                for one, values in zip((mine, *others), found, strict=True)
+            ]
+
+        self.submit("Find places alike", "alike", run, show)
+
+    def quiet(
+        self, title: str, topic: str, run: Callable[[Progress], Any], show: Callable[[Any], None]
+    ) -> JobHandle[Any]:
+        """Compute something small; a newer question of the kind takes its place."""
+        job: Job[Any] = Job(title, run, topic=f"{self.topic} {topic}", quiet=True)
+        return self.workspace.submit(job, on_result=show)
+
+    def scene_of(self, reading: ConceptReading) -> Scene | None:
+        """Return the scene of a reading."""
+        return self.workspace.scenes.get(reading.scene_id)
+
+
+def pixmap_of(cutting: NDArray[np.uint8], *, frame: bool = False) -> QPixmap:
+    """Return a cutting as a picture, on request with a frame around its own cell."""
+    data = np.array(cutting)
+    if frame:
+        reach = data.shape[0] / (2 * (1 + 2 * AROUND))
+        low, high = round(data.shape[0] / 2 - reach), round(data.shape[0] / 2 + reach)
+        data[[low, high], low : high + 1] = data[low : high + 1, [low, high]] = 255
+    rows, cols = data.shape[:2]
+    image = QImage(data.tobytes(), cols, rows, 3 * cols, QImage.Format.Format_RGB888)
+    return QPixmap.fromImage(image)

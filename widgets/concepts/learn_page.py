@@ -1,0 +1,279 @@
+"""Encoder, how many concepts, one button; or concepts that were learnt before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtWidgets import (
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from backends.explain.model_choices import SPECTRAL, TAUGHT, ModelChoice, of_file
+from backends.jobs import JobHandle, JobState, Progress
+from backends.scene import Scene
+from widgets.background import listen
+from widgets.concepts.curves import LearningCurves
+from widgets.concepts.desk import Desk
+from widgets.concepts.work import SPECTRA, Learn, Learnt, Read
+from widgets.explaining.words import escape, sentence
+from widgets.pages import narrow_box
+from widgets.running_row import RunningRow
+from widgets.theme import GRID, wrapped
+
+ANOTHER = "file…"
+_SIZES = (64, 128, 256, 512, 1024, 2048)
+_DEPTHS = (
+    ("parts and textures, in fine cells", "finer"),
+    ("whole things, in its last layer", "last"),
+)
+
+
+class LearnPage(QWidget):
+    """Reads as a sentence and asks the desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk, self._workspace = desk, desk.workspace
+        self._choices: list[ModelChoice] = []
+        self._listing = self._by_hand = False
+        self._handle: JobHandle[Any] | None = None
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.model_box = narrow_box("Through whose eyes the image is seen")
+        self.model_box.addItem("Looking …", None)
+        self.model_box.activated.connect(self._on_chosen)
+        form.addRow("Seen by", self.model_box)
+        self.model_line = wrapped()
+        form.addRow(self.model_line)
+        self.fetch_check = QCheckBox("Download its published weights")
+        self.fetch_check.setToolTip("Once; they are checked and kept")
+        form.addRow("", self.fetch_check)
+        self.depth_box = narrow_box("How deep into the network one looks")
+        for words, depth in _DEPTHS:
+            self.depth_box.addItem(words, depth)
+        form.addRow("Looks for", self.depth_box)
+        self.size_box = narrow_box("How many concepts are learnt; small images want few")
+        self.size_box.addItem("as many as suit the image", 0)
+        for size in _SIZES:
+            self.size_box.addItem(f"{size:,}", size)
+        form.addRow("Concepts", self.size_box)
+        self.form = form
+        column.addLayout(form)
+        row = QHBoxLayout()
+        self.go_button = QPushButton("Learn concepts")
+        self.go_button.setDefault(True)
+        self.go_button.setToolTip("Finds what the encoder sees in this image, in parts")
+        self.go_button.clicked.connect(self.learn)
+        self.open_button = QPushButton("Open…")
+        self.open_button.setToolTip("Read this image with concepts that were learnt before")
+        self.open_button.clicked.connect(self._ask_file)
+        row.addWidget(self.go_button, 1)
+        row.addWidget(self.open_button)
+        column.addLayout(row)
+        self.same_button = QPushButton("Read with the concepts of another image")
+        self.same_button.setToolTip("So that the same concept means the same in both")
+        self.same_button.clicked.connect(self.read_same)
+        column.addWidget(self.same_button)
+        self.problem_line = wrapped()
+        self.problem_line.hide()
+        self.running = RunningRow()
+        self.running.keep_button.setText("End now")
+        self.running.keep_button.setToolTip("End the learning now and read the image with it")
+        self.curves = LearningCurves()
+        self.done_line = wrapped()
+        for widget in (self.problem_line, self.running, self.curves, self.done_line):
+            column.addWidget(widget)
+        listen(self, self._workspace.active_scene_changed, self._on_scene)
+        listen(self, self._workspace.job_finished, self._on_finished)
+        desk.changed.connect(self._say_done)
+        self._on_scene(self._workspace.active_scene)
+
+    # -- what there is -------------------------------------------------------------------
+
+    def list_networks(self) -> None:
+        """Look for networks, once; it imports the libraries."""
+        if not self._listing:
+            self._listing = True
+            self._desk.quiet("List networks", "list", _list, self._on_listed)
+
+    def _on_listed(self, choices: list[ModelChoice]) -> None:
+        chosen = self.choice
+        self._choices = [*choices, *(c for c in self._choices if c not in choices)]
+        self._fill(chosen)
+
+    def _fill(self, chosen: ModelChoice | None) -> None:
+        scene = self._workspace.active_scene
+        cube = scene is not None and scene.bands.axis == "spectral" and scene.shape[2] > 3
+        self.model_box.clear()
+        if cube:
+            self.model_box.addItem("the spectra themselves", SPECTRA)
+        for number, choice in enumerate(self._choices):
+            if choice.kind == SPECTRAL and not cube:
+                continue
+            mine = " · taught here" if choice.kind == TAUGHT else ""
+            away = "" if choice.here else " (download)"
+            self.model_box.addItem(choice.title.split(", taught")[0] + mine + away, number)
+        self.model_box.addItem("A file…", ANOTHER)
+        if chosen in self._choices:
+            place = self.model_box.findData(self._choices.index(chosen))
+            self.model_box.setCurrentIndex(max(0, place))
+        self._on_model()
+
+    @property
+    def choice(self) -> ModelChoice | None:
+        """The network that is chosen; None for spectra."""
+        number = self.model_box.currentData()
+        return self._choices[number] if isinstance(number, int) else None
+
+    def choose_file(self, path: str | Path) -> None:
+        """See the image through a network from a file."""
+        choice = of_file(path)
+        if choice not in self._choices:
+            self._choices.append(choice)
+        self._by_hand = True
+        self._fill(choice)
+
+    def choose_spectra(self) -> None:
+        """Take the spectra themselves, where the scene is a cube."""
+        self.model_box.setCurrentIndex(max(0, self.model_box.findData(SPECTRA)))
+        self._on_model()
+
+    def _on_chosen(self, *_: object) -> None:
+        if self.model_box.currentData() == ANOTHER:
+            self.model_box.setCurrentIndex(0)
+            name, _filter = QFileDialog.getOpenFileName(
+                self, "Weights of a network", "", "Weights (*.safetensors *.pt *.pth *.th)"
+            )
+            if name:
+                self.choose_file(name)
+            return
+        self._by_hand = True
+        self._on_model()
+
+    def _on_model(self) -> None:
+        choice, data = self.choice, self.model_box.currentData()
+        said = ""
+        if choice is not None:
+            said = escape(choice.about) + "."
+        elif data == SPECTRA:
+            said = "A concept is a direction in the bands: a material, a shade, a mixture."
+        self.model_line.setText(said)
+        self.form.setRowVisible(self.fetch_check, choice is not None and not choice.here)
+        deep = choice is not None and choice.kind != SPECTRAL
+        self.form.setRowVisible(self.depth_box, deep)
+        self._refresh()
+
+    def _on_scene(self, scene: Scene | None) -> None:
+        self.problem_line.hide()
+        self.curves.clear()
+        self._fill(self.choice if self._by_hand else None)
+        self._say_done()
+
+    def _refresh(self) -> None:
+        busy = self._handle is not None and not self._handle.state.is_final
+        known = self.choice is not None or self.model_box.currentData() == SPECTRA
+        scene = self._workspace.active_scene
+        self.go_button.setEnabled(scene is not None and known and not busy)
+        self.open_button.setEnabled(scene is not None and not busy)
+        self.same_button.setVisible(self._other() is not None)
+        self.same_button.setEnabled(not busy)
+
+    def _other(self) -> Learnt | None:
+        scene = self._workspace.active_scene
+        if scene is None or self._desk.learnt is not None:
+            return None
+        return self._desk.readings.newest(scene.id)
+
+    def _say_done(self) -> None:
+        learnt = self._desk.learnt
+        if learnt is None:
+            self.done_line.setText("")
+        else:
+            made = learnt.reading.dictionary
+            rows, cols = learnt.reading.grid
+            groups = "coarse, medium, fine"
+            self.done_line.setText(
+                f"{made.sizes.concepts:,} concepts ({groups}) over {rows}\u00a0×\u00a0{cols} "
+                f"cells, seen by {escape(str(made.encoder['title']))}."
+            )
+        self._refresh()
+
+    # -- do ------------------------------------------------------------------------------
+
+    def learn(self) -> None:
+        """Learn concepts from the active scene."""
+        scene = self._workspace.active_scene
+        if scene is None or not self.go_button.isEnabled():
+            return
+        choice = self.choice
+        fetch = choice is not None and not choice.here and self.fetch_check.isChecked()
+        work = Learn(
+            scene, choice, self._desk.networks, str(self.depth_box.currentData()),
+            int(self.size_box.currentData()), fetch=fetch,
+        )  # fmt: skip
+        self._begin()
+        self._handle = self._desk.learn(work, self.curves.show_curves)
+        self._follow_job()
+
+    def open_file(self, path: str | Path) -> None:
+        """Read the active scene with concepts from a file."""
+        scene = self._workspace.active_scene
+        if scene is not None:
+            self._begin()
+            self._handle = self._desk.read(Read(scene, Path(path)))
+            self._follow_job()
+
+    def read_same(self) -> None:
+        """Read the active scene with the concepts of the image read last."""
+        scene, other = self._workspace.active_scene, self._other()
+        if scene is not None and other is not None:
+            self._begin()
+            source = (other.reading.dictionary, other.encoder)
+            self._handle = self._desk.read(Read(scene, source))
+            self._follow_job()
+
+    def _begin(self) -> None:
+        self.problem_line.hide()
+        self.curves.clear()
+
+    def _follow_job(self) -> None:
+        self.running.follow(self._handle)
+        self._refresh()
+        if self._handle is not None and self._handle.state.is_final:  # it ran at once
+            self._on_finished(self._handle)
+
+    def _on_finished(self, handle: JobHandle[Any]) -> None:
+        if handle is not self._handle:
+            return
+        self.running.refresh()
+        if handle.state is JobState.FAILED and handle.error is not None:
+            self.problem_line.setText(sentence(handle.error))
+            self.problem_line.show()
+        self._refresh()
+
+    def _ask_file(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(
+            self, "Concepts that were learnt", "", "Concepts (*.safetensors)"
+        )
+        if name:
+            self.open_file(name)
+
+
+def _list(progress: Progress) -> list[ModelChoice]:
+    from backends import devices
+
+    # Before the libraries: beside a window not all of torch may be loaded.
+    devices.choose("auto")
+    from backends.explain.model_choices import model_choices
+
+    return model_choices()
