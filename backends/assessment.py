@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 SAMPLE_NOTE = (
     "Areas and their intervals hold for reference pixels that were drawn at random within each "
-    "mapped class; drawn areas and neighbouring pixels make them look surer than they are."
+    "mapped class; drawn areas and neighbouring pixels make them look surer than they are, and "
+    "pixels that taught the map make it look better than it is."
 )
 
 

@@ -257,6 +257,7 @@ class ClassifyDock(QWidget):
             statistics,
             trains and not further and self.form.wants_apart,
             *(self._testing(scene) if trains else ()),
+            smooth=self.form.smooth,
         )
         said = {"model": asked.model, "protocol": asked.protocol, "seed": asked.seed}
         how = card.title if asked.model else weights.name

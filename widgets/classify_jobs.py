@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from backends.io.labels import Labels
 from backends.jobs import Progress
+from backends.map_filter import MapFilter
 from backends.scene import Scene
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Classification:
         Measure on separate blocks afterwards.
     test : Labels, optional
         Only test; ``labels`` then all teach. From the file ``test_source``.
+    smooth : MapFilter
+        Done to the map before it is measured.
     """
 
     scene: Scene
@@ -48,6 +51,7 @@ class Classification:
     apart: bool = False
     test: Labels | None = None
     test_source: str = ""
+    smooth: MapFilter = field(default_factory=MapFilter)
 
     def __call__(self, progress: Progress) -> ClassifyResult:
         """Do it."""
@@ -75,6 +79,7 @@ class Classification:
             further=self.further,
             statistics=self.statistics,
             settings=self.settings,
+            smooth=self.smooth,
             progress=progress,
         )
         if not self.further and (result.curve is None or not result.curve.stopped_at):
@@ -101,6 +106,7 @@ class Classification:
             words += ["--set", f"{key}={value}"]
         if self.statistics != "training":
             words += ["--statistics", self.statistics]
+        words += self.smooth.words()
         words.append("--both" if self.apart else "--no-both")
         return (*words, "--out", f"{path.stem}_{self.model}")
 
@@ -131,6 +137,7 @@ class MeasureApart:
             asked.model,
             self.split,
             settings=asked.settings,
+            smooth=asked.smooth,
             progress=progress,
         )
 

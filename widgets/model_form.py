@@ -17,6 +17,7 @@ from PyQt6.QtWidgets import (
 )
 
 from backends.hyperspectral.estimate import in_words, is_quick
+from backends.map_filter import MapFilter
 from backends.registry import ModelCard, cards
 from backends.scene import Scene
 from backends.workspace import Workspace
@@ -121,6 +122,20 @@ class ModelForm(QWidget):
         form.addRow("Model", models)
         form.addRow("Split", self.protocol_box)
         form.addRow("Seed", self.seed_box)
+        self.majority_box = narrow_box("Each pixel gets the most frequent class around it")
+        self.majority_box.addItem("Map as it comes", 0)
+        for side in (3, 5, 7):
+            self.majority_box.addItem(f"Majority of {side} × {side}", side)
+        self.sieve_spin = QSpinBox()
+        self.sieve_spin.setRange(1, 9999)
+        self.sieve_spin.setSpecialValueText("no sieve")
+        self.sieve_spin.setSuffix(" px")
+        self.sieve_spin.setAccessibleName("Sieve")
+        self.sieve_spin.setToolTip("Patches of fewer pixels go to the largest one beside them")
+        speckle = QHBoxLayout()
+        speckle.addWidget(self.majority_box, 1)
+        speckle.addWidget(self.sieve_spin)
+        form.addRow("Speckle", speckle)
         return form
 
     @property
@@ -137,6 +152,12 @@ class ModelForm(QWidget):
     def statistics(self) -> str:
         """Whose percentiles stretch another scene, see `transfer.STATISTICS`."""
         return "scene" if self.statistics_box.isChecked() else "training"
+
+    @property
+    def smooth(self) -> MapFilter:
+        """What is done to the map before it is measured."""
+        pixels = self.sieve_spin.value()
+        return MapFilter(int(self.majority_box.currentData()), pixels if pixels > 1 else 0)
 
     @property
     def wants_apart(self) -> bool:

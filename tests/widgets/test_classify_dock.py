@@ -115,6 +115,32 @@ def test_training_gives_map_figures_and_curve(
     assert dock.result.minimumSizeHint().width() <= dock.form.minimumSizeHint().width()
 
 
+def test_speckle_is_taken_out_before_the_map_is_measured(
+    opened: Any, valley: Any, qtbot: Any
+) -> None:
+    from backends.map_filter import MapFilter
+
+    workspace, scene, dock = opened
+    label(workspace, scene, valley)
+    dock.form.choose("k_nearest")
+    dock.form.apart_box.setChecked(False)
+    maps = []
+    for majority, sieve in ((0, 1), (5, 9)):
+        dock.form.majority_box.setCurrentIndex(dock.form.majority_box.findData(majority))
+        dock.form.sieve_spin.setValue(sieve)
+        dock.train()
+        handle = dock._handle
+        qtbot.waitUntil(lambda h=handle: h.state.is_final, timeout=60_000)
+        assert handle.state is JobState.DONE
+        maps.append(handle.result.class_map)
+        words = handle.job.command or dock._asked.smooth.words()
+        assert ("--majority" in words) == bool(majority)
+        qtbot.waitUntil(dock.go_button.isEnabled, timeout=2000)
+    np.testing.assert_array_equal(maps[1].labels, MapFilter(5, 9).apply(maps[0].labels))
+    assert any("majority filter of 5 × 5" in note for note in maps[1].provenance.notes)
+    assert maps[0].provenance.figures != maps[1].provenance.figures
+
+
 def test_a_fixed_split_asks_for_labels_that_test(
     opened: Any, valley: Any, qtbot: Any, tmp_path: Any
 ) -> None:
