@@ -207,3 +207,40 @@ def test_maps_of_lung_networks() -> None:
         keys = ("drop_paper", "drop_position", "deletion_auc", "insertion_auc", "faithfulness")
         for cell, key in zip(cells, keys, strict=True):
             assert float(cell) == pytest.approx(mine[key], abs=5.1e-3)
+
+
+def test_concepts_on_real_sets() -> None:
+    runs = result("concepts")["runs"]
+    table = rows("### Concepts on real sets")
+    assert len(table) == len({r["set"] for r in runs})
+    columns = (
+        (2, "", "fvu", 1, 0.0051), (3, "", "l0", 1, 0.051), (4, "", "dead", 100, 0.051),
+        (5, "probe", "concepts", 100, 0.051), (6, "probe", "opaque", 100, 0.051),
+        (7, "probe", "random", 100, 0.051), (8, "bottleneck", "accuracy", 100, 0.051),
+        (9, "bottleneck", "random_accuracy", 100, 0.051), (10, "miou", "concepts", 100, 0.051),
+        (11, "miou", "dense", 100, 0.051),
+    )  # fmt: skip
+    for cells in table:
+        mine = [r for r in runs if r["title"] == cells[0]]
+        assert int(cells[1]) == len(mine) > 0
+        for place, part, key, times, off in columns:
+            if part and part not in mine[0]:
+                assert cells[place] == "–"
+                continue
+            values = [times * (r[part][key] if part else r[key]) for r in mine]
+            wanted = [mean(values)] + ([stdev(values)] if len(values) > 1 else [])
+            assert numbers(cells[place]) == pytest.approx(wanted, abs=off)
+
+
+def test_speed_of_concepts() -> None:
+    found = result("bench_concepts")["concepts"]
+    codes, training = found["codes"], found["training"]
+    lines = README.splitlines()
+    line = next(n for n in lines if n.startswith("| concepts of a 4,000 × 4,000"))
+    assert numbers(line.split("|")[2]) == [
+        codes["click_ms"]["median"], codes["first_click_ms"], codes["layer_ms"]["median"],
+        codes["taken_away_ms"]["median"], codes["codes_mb"],
+    ]  # fmt: skip
+    line = next(n for n in lines if n.startswith("| training them beside its bare"))
+    told = [int(n) for n in re.findall(r"[\d]+", line.split("|")[2].replace(",", ""))]
+    assert told == [training["tokens_per_s"], training["floor_tokens_per_s"]]

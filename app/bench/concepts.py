@@ -69,7 +69,9 @@ def codes(rounds: int) -> dict[str, Any]:
     start = np.arange(0, tokens * ACTIVE + 1, ACTIVE, dtype=np.int64)
     made = Codes(start, index.reshape(-1), value.reshape(-1), CONCEPTS, (cells, cells))
     place = Placement((PATCH - 1) / 2, (PATCH - 1) / 2, PATCH, PATCH)
-    image = ImageConcepts(dictionary, made, place, Quality(0.2, ACTIVE, 0.0, tokens), "bench")
+    image = ImageConcepts(
+        dictionary, made, place, Quality(0.2, ACTIVE, 0.0, tokens), "bench"
+    ).ready()
     first = _once(lambda: image.at(2000, 2000))
     clicks = _times(lambda n: image.at(*rng.integers(0, SIDE, 2).tolist()), 20 * rounds)
     layers = _times(lambda n: image.present(n), 4 * rounds)
