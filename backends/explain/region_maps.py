@@ -22,6 +22,10 @@ from backends.scene import Scene, Window
 # Cells of the map of a region; more are made coarser.
 MOST_CELLS = 16 << 20
 _PARTIAL_S = 0.5
+_SEAMS = (
+    "Stitched from tiles: a pattern that repeats with them comes from their edges, which the "
+    "network fills with nothing, not from the image."
+)
 _PADDED = 0.1  # part of a tile at each edge; less than half the usual overlap
 
 
@@ -183,7 +187,8 @@ def _overlay(
 ) -> Heatmap:
     made = provenance_of(classifier, scene, request, found, look, window, level)
     parameters = {k: v for k, v in made.parameters.items() if k != "grid"}
-    made = replace(made, parameters={**parameters, "tile": list(found.geometry.image_shape)})
+    parameters["tile"] = list(found.geometry.image_shape)
+    made = replace(made, parameters=parameters, notes=(*made.notes, _SEAMS))
     step = mosaic.step
     place = on_scene(scene, window, level, Placement((step - 1) / 2, (step - 1) / 2, step, step))
     return Heatmap(
@@ -214,6 +219,8 @@ class _Mosaic:
             return
         down = rows * self.step + (self.step - 1) / 2 - (place.row - self._window.row)
         across = cols * self.step + (self.step - 1) / 2 - (place.col - self._window.col)
+        # The centre of a last cell that hangs over the region's edge lies beyond the tile.
+        down, across = np.minimum(down, place.height - 1), np.minimum(across, place.width - 1)
         values = found.geometry.sample(found.values, down, across)
         share = np.outer(_fall(down, place.height), _fall(across, place.width)).astype(np.float32)
         share[~np.isfinite(values)] = 0

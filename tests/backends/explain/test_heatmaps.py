@@ -128,6 +128,17 @@ def test_the_class_of_a_region_is_found_when_none_is_asked_for() -> None:
     assert found.target == "red"
 
 
+@pytest.mark.parametrize("extra", range(5))
+def test_a_region_has_no_hole_at_its_rim(extra: int) -> None:
+    """Whatever is left over beside whole cells belongs to the last tile."""
+    scene, _ = slide()
+    window = Window(100, 150, 300 + extra, 302 - extra)
+    found = explain_region(planted(), scene, Request("layer_cam", "red"), window, tile=256)
+    assert found.placement.row_step > 2
+    assert np.isfinite(found.values).all()
+    assert any("Stitched from tiles" in note for note in found.provenance.notes)
+
+
 def test_tiles_stop_within_one_tile() -> None:
     scene, _ = slide()
     progress = Progress()
