@@ -132,10 +132,8 @@ class ModelForm(QWidget):
         self.sieve_spin.setSuffix(" px")
         self.sieve_spin.setAccessibleName("Sieve")
         self.sieve_spin.setToolTip("Patches of fewer pixels go to the largest one beside them")
-        speckle = QHBoxLayout()
-        speckle.addWidget(self.majority_box, 1)
-        speckle.addWidget(self.sieve_spin)
-        form.addRow("Speckle", speckle)
+        form.addRow("Speckle", self.majority_box)
+        form.addRow("Sieve", self.sieve_spin)
         return form
 
     @property

@@ -124,6 +124,7 @@ def test_speckle_is_taken_out_before_the_map_is_measured(
     label(workspace, scene, valley)
     dock.form.choose("k_nearest")
     dock.form.apart_box.setChecked(False)
+    assert dock.form.minimumSizeHint().width() < 290  # a dock beside a large map
     maps = []
     for majority, sieve in ((0, 1), (5, 9)):
         dock.form.majority_box.setCurrentIndex(dock.form.majority_box.findData(majority))
