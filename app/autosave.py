@@ -7,11 +7,9 @@ process is gone means a crash: its session is offered.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
-import platform
 import time
 import uuid
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from app.settings import config_folder
 from backends.errors import ClearbandError
 from backends.io.writers.atomic import sweep, write_text
 from backends.jobs import Job, JobHandle, JobState, Progress, ThreadRunner
+from backends.processes import is_alive, this_machine, this_process
 
 if TYPE_CHECKING:
     from app.main_window import ClearbandWindow
@@ -76,7 +75,7 @@ def leftovers(folder: Path | None = None) -> list[Leftover]:
     sweep(folder)
     for lock in sorted(folder.glob("*.lock")):
         owner = _read(lock)
-        if _is_alive(owner):
+        if is_alive(owner):
             continue
         session = lock.with_suffix(".clearband")
         try:
@@ -240,14 +239,7 @@ class Autosaver(QObject):
                 )
 
     def _write_lock(self) -> None:
-        import psutil
-
-        facts = {
-            "pid": os.getpid(),
-            "since": psutil.Process().create_time(),
-            "machine": _machine(),
-            "session": self._session,
-        }
+        facts = {**this_process(), "session": self._session}
         self.lock.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.lock, json.dumps(facts))
 
@@ -262,26 +254,12 @@ def discard(left: Leftover) -> None:
     _remove(left.lock)
 
 
-def _is_alive(owner: dict[str, Any]) -> bool:
-    """Tell whether the window of a lock still runs, as far as this machine can know."""
-    import psutil
-
-    if owner.get("machine") != _machine():
-        return True  # of another machine that shares this home: not ours to judge
-    try:
-        since = psutil.Process(int(owner["pid"])).create_time()
-        # Numbers of processes are used again; the time tells them apart.
-        return abs(since - float(owner["since"])) < 2
-    except (psutil.Error, KeyError, TypeError, ValueError):
-        return False
-
-
 def _read(lock: Path) -> dict[str, Any]:
     try:
         values = json.loads(lock.read_text(encoding="utf-8")[:65536])
     except (OSError, ValueError):
-        return {"machine": _machine()}  # half-written in the crash: its process is gone
-    return values if isinstance(values, dict) else {"machine": _machine()}
+        return {"machine": this_machine()}  # half-written in the crash: its process is gone
+    return values if isinstance(values, dict) else {"machine": this_machine()}
 
 
 def _remove(path: Path) -> None:
@@ -289,7 +267,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         log.warning("%s could not be removed: %r", path.name, error)
-
-
-def _machine() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:16]

@@ -70,7 +70,7 @@ class LineCanvas:
             self.stage.add(scene, layer, Rank.LABELS)
         self._drawn[scene.id] = made
         draft = any(ink.words for ink in self.lines.inks)
-        words = "DRAFT, not verified" if draft else "verified line"
+        words = "DRAFT" if draft else "verified"
         colors = tuple(dict.fromkeys(ink.color for ink in self.lines.inks))[:4]
         self.board.put(
             scene.id,

@@ -6,7 +6,7 @@ It needs no file and no network; with a folder of real data it shows those, too.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +36,14 @@ class Step:
         What is seen.
     do : callable
         Brings the window there.
+    tidy : bool
+        Whether messages are put away afterwards.
     """
 
     name: str
     text: str
     do: Callable[[ClearbandWindow], None]
+    tidy: bool = True
 
 
 def play(folder: Path, data: Path | None = None) -> list[tuple[Path, str]]:
@@ -59,27 +62,44 @@ def play(folder: Path, data: Path | None = None) -> list[tuple[Path, str]]:
         A step did not come to its end in time.
     """
     from app import tour_explaining
-    from app.window import build
 
     seen = [step.name for step in STEPS].index("matrices") + 1
     steps = [*STEPS[:seen], *tour_explaining.steps(), *STEPS[seen:], *_real_steps(data)]
     if data is not None:
         steps += tour_explaining.real_steps(data)
+    return play_steps(steps, folder)
+
+
+def play_steps(
+    steps: Sequence[Step], folder: Path, first: int = 1, rest_s: float = 1.0
+) -> list[tuple[Path, str]]:
+    """Play steps in a window of their own, a picture of each.
+
+    Parameters
+    ----------
+    first : int
+        Number of the first picture.
+    rest_s : float
+        How long the window comes to rest before each.
+    """
+    from app.window import build
+
     folder.mkdir(parents=True, exist_ok=True)
     window = build(show=True)
     window.qt_window.resize(1600, 1000)
     taken = []
     try:
-        for number, step in enumerate(steps, 1):
-            for toast in window.toaster.toasts():
-                toast.close()
+        for number, step in enumerate(steps, first):
             # A step answers for its own failures only.
             window.workspace.jobs[:] = window.workspace.running_jobs()
             step.do(window)
-            settle(window)
+            settle(window, rest_s)
             path = folder / f"{number:02d}-{step.name}.png"
             window.qt_window.grab().save(str(path))
             taken.append((path, step.text))
+            for toast in window.toaster.toasts():
+                if step.tidy:
+                    toast.close()
     finally:
         for handle in window.workspace.running_jobs():
             handle.cancel()

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import resources
+from app import lines_left
 from app.bridge import plain_error
 from app.first_look import FirstLook
 from app.gl_guard import agree_on_window_system, guard_context
@@ -61,7 +62,7 @@ def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     application = get_qapp(app_name="Clearband", icon=str(resources.path("icons", "clearband.svg")))
     window = build()
     _catch_everything(window)
-    window.sessions.autosaver.offer()
+    offer_what_was_left(window)
     window.open_paths(paths)
     # napari collects garbage with each layer that goes; modules need not be gone through each time.
     gc.freeze()
@@ -70,6 +71,12 @@ def run(paths: Sequence[str | Path] = (), demo: bool = False) -> int:
     code = int(application.exec())
     del look
     return code
+
+
+def offer_what_was_left(window: ClearbandWindow) -> None:
+    """Offer what a crash left: the session, which brings its lines, or a line alone."""
+    if window.sessions.autosaver.offer() is None:
+        lines_left.offer(window)
 
 
 def _prepare() -> None:

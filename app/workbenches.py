@@ -46,7 +46,13 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("provenance", "Origin", "widgets.provenance_dock:ProvenanceDock", "left"),
     DockSpec("composer", "Composer", "widgets.composer_dock:ComposerDock", "desk", ("pictures",)),
     DockSpec("fire", "Fire", "widgets.fire_dock:FireDock", "desk", ("lines", "pictures")),
-    DockSpec("perimeter", "Perimeter", "widgets.perimeter_dock:PerimeterDock", "desk", ("lines",)),
+    DockSpec(
+        "perimeter",
+        "Perimeter",
+        "widgets.perimeter_dock:PerimeterDock",
+        "desk",
+        ("lines", "pictures"),
+    ),
     DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
     DockSpec(
         "spectral_tools",

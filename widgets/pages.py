@@ -155,6 +155,18 @@ def scrolled_column(dock: QWidget) -> QVBoxLayout:
     return column
 
 
+def laid_out_anew(body: QWidget) -> None:
+    """Forget the heights that layouts remember: lines that break take others after a change.
+
+    Qt keeps the heights of a page that was hidden meanwhile, and squeezes its fields into them.
+    """
+    for part in (*body.findChildren(QWidget), body):
+        layout = part.layout()
+        if layout is not None:
+            layout.invalidate()
+        part.updateGeometry()
+
+
 def narrow_box(tip: str = "") -> QComboBox:
     """Return a list that fits a narrow dock."""
     box = ElidedBox(mode=Qt.TextElideMode.ElideRight)

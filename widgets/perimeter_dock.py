@@ -6,7 +6,8 @@ from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from backends.perimeters.review import ReviewState
 from backends.workspace import Workspace
-from widgets.pages import PageTabs, scrolled_column
+from widgets.boards import PictureBoard
+from widgets.pages import PageTabs, laid_out_anew, scrolled_column
 from widgets.perimeter.board import LineBoard
 from widgets.perimeter.check_page import CheckPage
 from widgets.perimeter.desk import PerimeterDesk
@@ -34,9 +35,10 @@ class PerimeterDock(QWidget):
         workspace: Workspace,
         parent: QWidget | None = None,
         lines: LineBoard | None = None,
+        pictures: PictureBoard | None = None,
     ) -> None:
         super().__init__(parent)
-        self.desk = PerimeterDesk(workspace, lines or LineBoard(), self)
+        self.desk = PerimeterDesk(workspace, lines or LineBoard(), self, pictures)
         column = scrolled_column(self)
         self.empty = EmptyState("Open a scene, find fire in it, and draw a line around it.")
         column.addWidget(self.empty)
@@ -62,6 +64,7 @@ class PerimeterDock(QWidget):
             body.addWidget(page)
         self.show_page("Line")
         self.desk.changed.connect(self._on_changed)
+        self.desk.figured.connect(lambda: laid_out_anew(self.content))
         self.desk.said.connect(self.say)
         self._on_changed()
         self.desk.look_for_kept()
@@ -71,6 +74,7 @@ class PerimeterDock(QWidget):
         self.tabs[name].setChecked(True)
         for other, page in self.pages.items():
             page.setVisible(other == name)
+        laid_out_anew(self.content)
         if name != "Edit":
             self.desk.lines.hold("")
         if name == "Growth":
@@ -80,6 +84,7 @@ class PerimeterDock(QWidget):
         """Say a sentence until the next change."""
         self.said_line.setText(f"<b>{sentence}</b>")
         self.said_line.setVisible(bool(sentence))
+        laid_out_anew(self.content)
 
     def _on_changed(self) -> None:
         scene, document = self.desk.scene, self.desk.document
@@ -98,3 +103,4 @@ class PerimeterDock(QWidget):
         elif document.state in (ReviewState.DRAFT, ReviewState.IN_REVIEW):
             words = f"DRAFT, {words}" if words != "draft" else "DRAFT, not verified"
         self.state_line.setText(f"<b>{title}</b>: {words}.")
+        laid_out_anew(self.content)

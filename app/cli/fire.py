@@ -110,6 +110,10 @@ def detect_command(
         from backends.io import open_scene
 
         with open_scene(scene_path, settings) as scene:
+            if perimeter:
+                from backends.perimeters.scenes import placed
+
+                placed(scene)  # said before anything is looked for or written
             answer = question.ask(scene, out=str(folder), progress=progress)
             found = answer.found
             written = write_result(found, scene, folder, progress=progress)

@@ -326,14 +326,14 @@ def verify(
     as_json: _JSON = False,
 ) -> None:
     """Sign the line: your name and the time stand with it from now on."""
-    from backends.identity import digest_of
     from backends.perimeters.journal import load, save
     from backends.perimeters.review import ReviewState
+    from backends.perimeters.scenes import is_of_image
 
     if not who.strip():
         raise WrongUse("A perimeter is verified by somebody.", way_out="Give your name with --who.")
     document, _ = load(file)
-    if image is not None and digest_of([image]) != document.image_digest:
+    if image is not None and not is_of_image(document, image):
         raise BadInput(
             f"{image.name} is not the image the line was drawn on ({document.image}).",
             subject=image,

@@ -17,11 +17,25 @@ def tour(
     data: Annotated[
         Path | None, typer.Option("--data", help="A folder of real data to show as well.")
     ] = None,
+    story: Annotated[
+        str, typer.Option("--story", help="A whole piece of work instead: fire-night.")
+    ] = "",
+    chapter: Annotated[str, typer.Option("--chapter", hidden=True)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Open the window, go through what it can do, take a picture of each step."""
-    from app.tour import play
+    if chapter:
+        from app.stories import play_evening
 
-    taken = play(out, data)
+        play_evening(story, out)
+        return
+    if story:
+        from app.stories import play_story
+
+        taken = play_story(story, out)
+    else:
+        from app.tour import play
+
+        taken = play(out, data)
     text = "\n".join(f"{path}: {words}" for path, words in taken)
     emit([{"picture": str(p), "shows": w} for p, w in taken], as_json=as_json, text=text)

@@ -25,6 +25,7 @@ NIGHT_ZENITH_DEG = 85.0
 _SAMPLE = 20_000
 # Mean apparent reflectance of red and near infrared below which nothing is lit by the sun.
 _DARK = 0.01
+_UNIT_WORDS = {"stored": "8 bits as published"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +141,7 @@ class FireImage:
             # Colours 0 to 255 as reflectance 0 to 0.5: what colour rules are shown again.
             return ("reflectance",) * count, (1 / 510,) * count
         if wanted:
+            self._check_said(wanted)
             scale = 1.0
             if wanted == "reflectance" and self._is_ten_thousandths():
                 scale = 1e-4
@@ -164,6 +166,32 @@ class FireImage:
         if not named:
             notes.append(f"By their values the bands were taken for {' and '.join(said)}.")
         return tuple(units), tuple(scales)
+
+    def _check_said(self, unit: str) -> None:
+        """Look whether the heat bands can be in the unit that was said.
+
+        Raises
+        ------
+        BadInput
+            No ground on Earth has such values.
+        """
+        for band in (b for b in range(self.scene.shape[2]) if self._is_thermal(b)):
+            column = self._sample[:, band]
+            lit = column[np.isfinite(column) & (column > 0)]
+            if not lit.size:
+                continue
+            middle, top = float(np.median(lit)), float(lit.max())
+            fits = {"kelvin": 180 <= middle <= 1500, "stored": top <= 255}.get(unit, True)
+            if unit == "radiance":
+                um = self.bands.wavelength_nm[band] / 1e3
+                fits = 180 <= float(radiometry.planck_temperature(um, middle)) <= 1500
+            if not fits:
+                raise BadInput(
+                    f"{self.scene.title} cannot be in {_UNIT_WORDS.get(unit, unit)}: "
+                    f"{self.scene.bands.label(band)} has {middle:.4g} in its middle.",
+                    subject=self.scene.info.path,
+                    way_out="Name another unit, or leave it to the values.",
+                )
 
     def _is_ten_thousandths(self) -> bool:
         """Tell whether most of what is not heat is far above 1."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import shapely
-
 from backends.errors import BadInput
 from backends.perimeters.acreage import acreage
 from backends.perimeters.clock import not_in_future, parsed
-from backends.perimeters.comparison import Comparison, compare
+from backends.perimeters.comparison import Comparison, compare, of_one_place
 from backends.perimeters.coordinates import is_metric, local_utm, moved
 from backends.perimeters.importing import read_perimeters
 from backends.perimeters.journal import SUFFIX, load
@@ -58,18 +57,15 @@ def compare_files(
     shape, before = moved(shape, own, plane), moved(before, other, plane)
     if shape.is_empty or before.is_empty:
         raise BadInput(f"{(new if shape.is_empty else previous).name} holds no perimeter.")
-    size = max(b - a for a, b in zip(shape.bounds[:2], shape.bounds[2:], strict=True))
-    apart = float(shapely.distance(shape, before))
-    if apart > max(size, 5_000.0):
-        raise BadInput(
-            f"{new.name} and {previous.name} lie {apart / 1000:,.0f} km apart.",
-            way_out="Compare perimeters of the same fire, and check their coordinate systems.",
-        )
+    of_one_place(shape, before, new.name, previous.name)
     return compare(shape, before, plane, pixel_m or pixel or pixel_before or _PIXEL_M)
 
 
 def growth_of_files(files: Sequence[Path], zone: str = "UTC") -> tuple[DayOfFire, ...]:
-    """Return the series of a fire's perimeters, geodesic gross acres."""
+    """Return the series of a fire's perimeters, geodesic gross acres.
+
+    The previous line that lies beside a document counts, too, where its time is known.
+    """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     try:
@@ -81,6 +77,7 @@ def growth_of_files(files: Sequence[Path], zone: str = "UTC") -> tuple[DayOfFire
     found = []
     for path in files:
         shape, crs, when, _ = outline_of(path)
+        found += _beside(path)
         if not when:
             raise BadInput(f"{path.name} does not say when its perimeter was.", subject=path)
         what = f"The time of {path.name}"
@@ -88,3 +85,14 @@ def growth_of_files(files: Sequence[Path], zone: str = "UTC") -> tuple[DayOfFire
         area = acreage(shape, crs, plane).gross_ac
         found.append((not_in_future(parsed(when, what), what), area))
     return growth_series(found, local)
+
+
+def _beside(path: Path) -> list[tuple[dt.datetime, float]]:
+    """Return time and acres of the line that lies beside a document."""
+    if path.suffix != SUFFIX:
+        return []
+    document, _ = load(path)
+    if document.previous is None or not document.previous_utc:
+        return []
+    when = parsed(document.previous_utc, "The time of the previous line")
+    return [(when, acreage(document.previous, document.crs, document.crs).gross_ac)]

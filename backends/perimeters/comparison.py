@@ -10,6 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from backends.errors import BadInput
 from backends.perimeters.acreage import SQUARE_METRES_PER_ACRE, acreage, filled, geodesic_m2
 from backends.perimeters.coordinates import WGS84, moved
 from backends.perimeters.editing import clean
@@ -82,6 +83,23 @@ class Comparison:
                 "on_previous_line_after": self.shift.on_line_after,
             },
         }
+
+
+def of_one_place(new: Any, previous: Any, name: str, other: str) -> None:
+    """Look whether two perimeters, in metres, may be of the same fire.
+
+    Raises
+    ------
+    BadInput
+        They lie far apart.
+    """
+    size = max(b - a for a, b in zip(new.bounds[:2], new.bounds[2:], strict=True))
+    apart = float(shapely.distance(new, previous))
+    if apart > max(size, 5_000.0):
+        raise BadInput(
+            f"{name} and {other} lie {apart / 1000:,.0f} km apart.",
+            way_out="Compare perimeters of the same fire, and check their coordinate systems.",
+        )
 
 
 def compare(new: Any, previous: Any, crs: str, pixel_m: float) -> Comparison:

@@ -47,7 +47,7 @@ class PerimeterDocument:
     pixel_m : float
         Ground size of its pixels.
     previous : shapely polygon or None
-        Yesterday's line, in the same coordinate system.
+        Yesterday's line, in the same coordinate system; how it is called, and when it was.
     origin : mapping
         How a proposal came about: settings, notes, interval, provenance.
     who : str
@@ -76,6 +76,7 @@ class PerimeterDocument:
         pixel_m: float = 10.0,
         previous: Any = None,
         previous_label: str = "",
+        previous_utc: str = "",
         origin: Mapping[str, Any] | None = None,
         who: str = "",
     ) -> None:
@@ -89,6 +90,7 @@ class PerimeterDocument:
             self.image_utc = stamp(not_in_future(parsed(image_utc, what), what))
         self.previous, self.previous_label = previous, previous_label
         self.beside = Beside()
+        self.previous_utc = previous_utc
         self.attributes = checked(attributes or {})
         self.origin = dict(origin or {})
         self.features: list[Feature] = []
@@ -210,9 +212,10 @@ class PerimeterDocument:
         """
         left = [c for c in checks if not c.passed and not self.is_waived(c)]
         if left:
+            many = "1 check is" if len(left) == 1 else f"{len(left)} checks are"
             raise BadInput(
-                f"{len(left)} checks are open: {'; '.join(c.title for c in left)}.",
-                way_out="Clear them, or waive each with a reason.",
+                f"{many} open: {'; '.join(c.title for c in left)}.",
+                way_out="Clear what is open, or waive it with a reason.",
             )
         self.check_clock("verify")
         signature = Signature(who, stamp(), self.image, self.image_digest)
@@ -324,6 +327,7 @@ class PerimeterDocument:
             "previous": None if self.previous is None else shapely.to_wkb(self.previous, hex=True),
             "previous_label": self.previous_label,
             "beside": self.beside.to_dict(),
+            "previous_utc": self.previous_utc,
             "attributes": self.attributes,
             "origin": self.origin,
             "features": [f.to_dict() for f in self.features],
@@ -353,6 +357,7 @@ class PerimeterDocument:
                 made.previous = shapely.from_wkb(values["previous"])
             made.previous_label = values["previous_label"]
             made.beside = Beside.of(values.get("beside"))
+            made.previous_utc = str(values.get("previous_utc", ""))
             made.attributes = checked(values["attributes"])
             made.origin = dict(values["origin"])
             made.features = [Feature.from_dict(f) for f in values["features"]]

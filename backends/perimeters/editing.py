@@ -13,6 +13,9 @@ from backends.perimeters.acreage import polygons_of
 def split(geometry: Any, line: Any) -> list[Any]:
     """Cut polygons along a line; the pieces together are what was there.
 
+    The first piece holds the larger part of each polygon that is cut and all that the line does
+    not touch; what is cut off follows, largest first.
+
     Raises
     ------
     BadInput
@@ -20,12 +23,17 @@ def split(geometry: Any, line: Any) -> list[Any]:
     """
     from shapely.ops import split as cut
 
-    pieces = [p for polygon in polygons_of(geometry) for p in polygons_of(cut(polygon, line))]
-    if len(pieces) == len(polygons_of(geometry)):
+    stay: list[Any] = []
+    off: list[Any] = []
+    for polygon in polygons_of(geometry):
+        largest, *others = sorted(polygons_of(cut(polygon, line)), key=lambda p: -p.area)
+        stay.append(largest)
+        off += others
+    if not off:
         raise BadInput(
             "The line does not cut the area in two.", way_out="Draw it from outside to outside."
         )
-    return pieces
+    return [clean(shapely.MultiPolygon(stay)), *sorted(off, key=lambda p: -p.area)]
 
 
 def merge(first: Any, *others: Any) -> Any:

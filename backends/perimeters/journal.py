@@ -14,6 +14,7 @@ from backends.errors import BadInput, ClearbandError
 from backends.io.writers.atomic import write_text
 from backends.perimeters.audit import AuditEntry
 from backends.perimeters.document import PerimeterDocument
+from backends.processes import is_alive, this_process
 
 SUFFIX = ".perimeter"
 LARGEST_BYTES = 512 << 20
@@ -45,9 +46,9 @@ def load(path: Path) -> tuple[PerimeterDocument, int]:
     taken = 0
     try:
         head = json.loads(lines[0])
-        if head != {"document": document.id, "after": document.trail.head}:
+        if (head["document"], head["after"]) != (document.id, document.trail.head):
             return document, 0  # of a version that was saved since
-    except ValueError:
+    except (ValueError, TypeError, KeyError):
         return document, 0
     for line in lines[1:]:
         try:
@@ -66,6 +67,16 @@ def load(path: Path) -> tuple[PerimeterDocument, int]:
         taken += 1
     document.check_content()
     return document, taken
+
+
+def was_left(path: Path) -> bool:
+    """Tell whether a document was being worked on by a program that died."""
+    try:
+        with journal_of(path).open("rb") as stream:
+            owner = json.loads(stream.readline(65536))["owner"]
+        return not is_alive(owner)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _read(path: Path) -> PerimeterDocument:
@@ -112,7 +123,10 @@ class Journal:
     def save(self) -> None:
         """Write the document whole and begin a new journal."""
         save(self.document, self.path)
-        head = {"document": self.document.id, "after": self.document.trail.head}
+        head = {
+            "document": self.document.id, "after": self.document.trail.head,
+            "owner": this_process(),
+        }  # fmt: skip
         if self._stream is not None:
             self._stream.close()
         # Only after the document is safe: until then the old journal still counts.

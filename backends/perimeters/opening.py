@@ -11,6 +11,7 @@ from typing import Any
 from backends.errors import BadInput
 from backends.identity import digest_of
 from backends.overlays import Provenance
+from backends.perimeters.comparison import of_one_place
 from backends.perimeters.coordinates import is_metric, local_utm, moved
 from backends.perimeters.document import PerimeterDocument
 from backends.perimeters.heat import Feature, HeatClass
@@ -125,11 +126,18 @@ def draft_from(
     *,
     fire: str | None = None,
     image: Path | None = None,
+    image_digest: str = "",
     image_utc: str = "",
     attributes: Mapping[str, Any] | None = None,
     who: str = "",
 ) -> PerimeterDocument:
-    """Make a draft of an outline of another program, in the local UTM zone."""
+    """Make a draft of an outline of another program, in the local UTM zone.
+
+    Parameters
+    ----------
+    image, image_digest : Path, str
+        What it lies on, and its identity where that is known; an open scene has its own.
+    """
     shape, first = imported.of_one_fire(fire)
     crs = imported.crs if is_metric(imported.crs) else local_utm(shape, imported.crs)
     text = f"read from {imported.path.name}"
@@ -143,22 +151,34 @@ def draft_from(
         [Feature(HeatClass.PERIMETER, moved(shape, imported.crs, crs), rule)],
         attributes={**kept, **(attributes or {})},
         image=image.name if image else "",
-        image_digest=digest_of([image]) if image else "",
+        image_digest=image_digest or (digest_of([image]) if image else ""),
         image_utc=image_utc or str(first.attributes.get("PolygonDateTime") or ""),
-        origin={"notes": [*imported.notes, *notes]},
+        origin={
+            "notes": [*imported.notes, *notes],
+            "image_path": "" if image is None else str(image.resolve()),
+        },
         who=who,
     )
 
 
 def lay_beside(document: PerimeterDocument, imported: Imported, fire: str | None = None) -> None:
-    """Give a document yesterday's line."""
+    """Give a document yesterday's line.
+
+    Raises
+    ------
+    BadInput
+        It lies far away, so that it is of another fire.
+    """
     wanted = fire or document.attributes.get("IRWINID") or None
     if fire is None and len(imported.names) <= 1:
         wanted = None
     shape, first = imported.of_one_fire(wanted)
-    document.previous = moved(shape, imported.crs, document.crs)
-    when = first.attributes.get("PolygonDateTime") or ""
-    document.previous_label = f"{first.name or imported.path.name} {when}".strip()
+    before = moved(shape, imported.crs, document.crs)
+    if not document.perimeter.is_empty:
+        of_one_place(document.perimeter, before, "The line", imported.path.name)
+    document.previous = before
+    document.previous_utc = str(first.attributes.get("PolygonDateTime") or "")
+    document.previous_label = f"{first.name or imported.path.name} {document.previous_utc}".strip()
     document.beside = replace(document.beside, previous_name=first.name)
 
 

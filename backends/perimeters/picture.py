@@ -131,7 +131,7 @@ def _ink(heat: HeatClass, shapes: Sequence[Any], document: PerimeterDocument, pl
     if heat is HeatClass.PERIMETER:
         if document.is_draft:
             lines = dashed(lines)
-            tops = [_top(p) for shape in shapes for p in _largest(shape)]
+            tops = _apart([_top(p) for shape in shapes for p in _largest(shape)], shapes)
             words, places = (DRAFT,) * len(tops), plane.to_pixels(np.array(tops))
         return Ink(
             heat.word, color, _pixels(lines, plane), _none(), 1.0, words=words, places=places
@@ -224,6 +224,17 @@ def _dots(shape: Any) -> NDArray[np.float64]:
 def _largest(shape: Any, most: int = 3) -> list[Any]:
     found = sorted(polygons_of(shape), key=lambda p: -p.area)[:most]
     return [p for p in found if p.area >= 0.05 * found[0].area]
+
+
+def _apart(places: list[Any], shapes: Sequence[Any]) -> list[Any]:
+    """Return places with room for a word between them; of two that are close the first."""
+    left, bottom, right, top = shapely.total_bounds(list(shapes))
+    room = np.hypot(right - left, top - bottom) / 8
+    kept: list[Any] = []
+    for place in places:
+        if all(np.hypot(*(place - other)) >= room for other in kept):
+            kept.append(place)
+    return kept
 
 
 def _top(polygon: Any) -> NDArray[np.float64]:

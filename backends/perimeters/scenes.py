@@ -12,13 +12,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from backends.errors import BadInput
+from backends.errors import BadInput, ClearbandError
 from backends.georeference import GeoReference
+from backends.identity import digest_of
 from backends.overlays import Provenance
 from backends.perimeters.clock import now
 from backends.perimeters.coordinates import moved, needed
 from backends.perimeters.document import PerimeterDocument
-from backends.perimeters.journal import SUFFIX
+from backends.perimeters.journal import SUFFIX, load, was_left
 from backends.perimeters.making import Proposal, make_proposal
 from backends.perimeters.probability import from_array
 from backends.perimeters.settings import PerimeterSettings
@@ -70,6 +71,11 @@ class Plane:
         return np.asarray(
             shapely.get_coordinates(moved(shapely.multipoints(points), source, target))
         )
+
+
+def has_place(scene: Scene) -> bool:
+    """Tell at once, looking nothing up, whether a line can be drawn on a scene."""
+    return isinstance(scene.place, GeoReference) and bool(scene.place.crs)
 
 
 def placed(scene: Scene) -> GeoReference:
@@ -149,6 +155,7 @@ def draft_on_scene(
             "band": proposal.band_wkb(),
             "notes": notes,
             "provenance": provenance.to_dict(),
+            "image_path": str(scene.info.path or ""),
         },
         who=who,
     )
@@ -177,6 +184,51 @@ def working_file(scene: Scene, folder: Path | None = None) -> Path:
         if not path.exists():
             return path
     raise BadInput("No free name for the line was found.", way_out="Tidy up the folder.")
+
+
+def is_of_image(document: PerimeterDocument, path: Path) -> bool:
+    """Tell whether a line was drawn on an image: the file, or the scene it opens as."""
+    if document.image_digest == digest_of([path]):
+        return True
+    from backends.io import open_scene
+
+    try:
+        with open_scene(path) as scene:
+            return document.image_digest == scene.digest
+    except ClearbandError:
+        return False
+
+
+@dataclass(frozen=True)
+class LeftLine:
+    """A line that was being drawn when the program died.
+
+    Attributes
+    ----------
+    path : Path
+    incident : str
+    image : Path or None
+        What it was drawn on, where that is still there.
+    """
+
+    path: Path
+    incident: str
+    image: Path | None
+
+
+def left_line(folder: Path | None = None) -> LeftLine | None:
+    """Return the newest line that a program left when it died; None where there is none."""
+    folder = folder or desk_folder()
+    if not folder.is_dir():
+        return None
+    files = sorted(folder.glob(f"*{SUFFIX}"), key=lambda p: p.stat().st_mtime, reverse=True)
+    path = next((p for p in files[:50] if was_left(p)), None)
+    if path is None:
+        return None
+    document, _ = load(path)
+    image = Path(str(document.origin.get("image_path") or ""))
+    name = str(document.attributes.get("IncidentName") or "")
+    return LeftLine(path, name, image if image.is_file() else None)
 
 
 def kept_lines(scene: Scene, folder: Path | None = None) -> list[Path]:

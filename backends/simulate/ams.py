@@ -50,6 +50,8 @@ class AmsScene:
     variant : str
     sun_zenith_deg : float
     place : GeoReference
+    burnt : bool array of shape (rows, cols)
+        Where the front has been, burning or not.
     """
 
     radiance: NDArray[np.float32]
@@ -60,6 +62,7 @@ class AmsScene:
     variant: str
     sun_zenith_deg: float
     place: GeoReference
+    burnt: NDArray[np.bool_]
 
     def to_scene(self) -> Scene:
         """Return it as a calibrated scene in memory."""
@@ -116,6 +119,7 @@ def simulate_ams(
     seed: int = 0,
     variant: str = "day",
     channels: int = 12,
+    spread: float = 0.0,
     progress: Progress | None = None,
 ) -> AmsScene:
     """Make a flight line over a burning slope.
@@ -130,6 +134,9 @@ def simulate_ams(
         (hot soil without any fire).
     channels : int
         12, or 16 with the low-gain repeats.
+    spread : float
+        By which part of the scene's width the front has gone on to the right: the same fire, a
+        day later.
 
     Raises
     ------
@@ -146,7 +153,7 @@ def simulate_ams(
     sensor = AMS_12 if channels == 12 else AMS_16
     progress.start(channels, "channels", "Simulating the flight line")
     zenith = {"night": 110.0, "sun-glint": 25.0}.get(variant, 40.0)
-    flame, ground, green, water, bare, burnt = _draw(size, rng, variant)
+    flame, ground, green, water, bare, burnt = _draw(size, rng, variant, spread)
     haze = _haze(flame, rng, variant)
     cube = np.empty((size, size, channels), np.float32)
     for i, channel in enumerate(sensor.channels):
@@ -170,11 +177,11 @@ def simulate_ams(
     place = GeoReference((_PIXEL_M, 0.0, 730_000.0, 0.0, -_PIXEL_M, 4_270_000.0), "EPSG:32610")
     return AmsScene(
         cube, flame >= LEAST_FLAME, flame.astype(np.float32), ground.astype(np.float32), sensor,
-        variant, zenith, place,
+        variant, zenith, place, burnt,
     )  # fmt: skip
 
 
-def _draw(size: int, rng: np.random.Generator, variant: str) -> tuple[Array, ...]:
+def _draw(size: int, rng: np.random.Generator, variant: str, spread: float) -> tuple[Array, ...]:
     """Return flame, ground temperature, greenness, water, bare ground, burnt ground."""
     from scipy.ndimage import distance_transform_edt, gaussian_filter
 
@@ -197,7 +204,11 @@ def _draw(size: int, rng: np.random.Generator, variant: str) -> tuple[Array, ...
     if variant != "no-fire":
         centre = rng.uniform(0.35, 0.65, 2)
         edge = rng.uniform(0.14, 0.3) + 0.08 * soft(size, rng, 5) + 0.03 * soft(size, rng, 16)
-        burnt = (np.hypot((x - centre[0]) * 1.2, y - centre[1]) < edge) & ~water
+        east, south = (x - centre[0]) * 1.2, y - centre[1]
+        away = np.hypot(east, south)
+        # Before the wind only: flanks and heel stay where they were.
+        edge = edge + spread * np.clip(east / np.maximum(away, 1e-9), 0, 1) ** 2
+        burnt = (away < edge) & ~water
         depth = distance_transform_edt(burnt)
         front = burnt & (depth < 2.5 + 1.5 * soft(size, rng, 10)) & (soft(size, rng, 6) > -0.35)
         flame = np.where(front, rng.gamma(1.2, 0.03, (size, size)), 0)

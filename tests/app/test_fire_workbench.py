@@ -57,7 +57,7 @@ def test_a_night_from_the_feed_to_the_delivery(desk: Any, qtbot: Any, tmp_path: 
     line.line._describe()
     line.line.draft()
     row = canvas.board.row(scene.id, ROW)
-    assert row.kind == "DRAFT, not verified"
+    assert row.kind == "DRAFT"
     names = [layer.name for layer in desk.viewer.layers]
     assert "Perimeter: perimeter" in names
     assert "Perimeter: DRAFT" in names
@@ -120,7 +120,7 @@ def test_a_night_from_the_feed_to_the_delivery(desk: Any, qtbot: Any, tmp_path: 
             line.check.waive()
     line.check.verify()
     assert work.document.state is ReviewState.VERIFIED, line.said_line.text()
-    assert canvas.board.row(scene.id, ROW).kind == "verified line"
+    assert canvas.board.row(scene.id, ROW).kind == "verified"
     line.check.deliver(tmp_path / "out")
     assert "files in out" in line.check.delivered_line.text()
     assert len(list((tmp_path / "out").iterdir())) >= 6

@@ -22,6 +22,7 @@ from app.autosave import leftovers, recovery_folder
 from app.sessions import collect, open_session, save
 from backends.composite import Recipe
 from backends.overlays import ClassMap, Provenance, ScoreMap
+from backends.processes import this_machine
 from backends.scene import Scene
 from backends.session import load_session
 from backends.workspace import Pin, Region
@@ -287,7 +288,7 @@ def crashed(file: Path, **facts: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lock = folder / f"crash-{len(list(folder.iterdir()))}.lock"
     gone = next(n for n in range(400_000, 10, -1) if not psutil.pid_exists(n))
-    values = {"pid": gone, "since": 1.0, "machine": autosave._machine(), "session": "", **facts}
+    values = {"pid": gone, "since": 1.0, "machine": this_machine(), "session": "", **facts}
     lock.write_text(json.dumps(values))
     lock.with_suffix(".clearband").write_bytes(file.read_bytes())
     return lock

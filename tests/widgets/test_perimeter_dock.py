@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
+import shapely.affinity
 
 from backends.fire.question import FireQuestion
 from backends.perimeters.acreage import filled
@@ -176,7 +177,7 @@ def test_compare_waive_sign_and_hand_over(drafted: Any, tmp_path: Path) -> None:
     assert any(ink.key == "growth" for ink in desk.lines.inks)
     desk.do(lambda d: d.describe({"IRWINID": ""}, "A. Analyst"))
     check.verify_button.click()
-    assert "checks are open" in dock.said_line.text()
+    assert "1 check is open" in dock.said_line.text()
     left = [n for n, c in enumerate(check._checks) if not c.passed]
     assert left
     for n in left:
@@ -241,7 +242,7 @@ def test_a_killed_desk_goes_on_where_it_was(drafted: Any, made: Any, qtbot: Any)
     assert other.line.recover_button.isVisible()
     other.line.recover_button.click()
     assert other.desk.document.perimeter.equals_exact(was)
-    assert "were recovered" in other.said_line.text()
+    assert "the line is back" in other.said_line.text()
     workspace.close()
 
 
@@ -336,3 +337,33 @@ def test_strokes_that_come_faster_than_they_are_worked_out_are_all_kept(
     real(job, **named)
     intense = [f for f in desk.document.features if f.heat is HeatClass.INTENSE]
     assert len(intense) == 3
+
+
+def test_no_page_is_cut_off_at_the_side_or_squeezed(drafted: Any, qtbot: Any) -> None:
+    _, _, dock = drafted
+    dock.resize(320, 1400)
+    for name in dock.pages:
+        dock.show_page(name)
+        qtbot.wait(50)
+        assert dock.content.width() <= 320, name
+    # A long sentence above must not press the fields below together.
+    dock.show_page("Line")
+    dock.say("Clearband did not close properly; the line is back as it was, its last change too.")
+    qtbot.wait(50)
+    for edit in (dock.line.name_edit, dock.line.irwin_edit, dock.line.who_edit):
+        assert edit.height() >= edit.minimumSizeHint().height()
+
+
+def test_a_shift_of_the_whole_layer_is_said(drafted: Any, tmp_path: Path) -> None:
+    _, _, dock = drafted
+    document = dock.desk.document
+    away = 3 * document.pixel_m
+    shifted = shapely.affinity.translate(filled(document.perimeter), -away, 0)
+    shape = json.loads(shapely.to_geojson(moved(shifted, document.crs, "EPSG:4326")))
+    path = tmp_path / "shifted.geojson"
+    feature = {"type": "Feature", "properties": {"IncidentName": "Cedar Ridge"}, "geometry": shape}
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    dock.check.compare_with(path)
+    assert f"shifted by {away:.0f} m" in dock.check.compare_line.text()
+    found = next(c for c in dock.check._checks if c.id == "shift")
+    assert not found.passed

@@ -123,9 +123,11 @@ def bands_words(look: Look) -> str:
     image = look.image
     assert image is not None
     bands = image.bands
-    parts = [bands.sensor or "another sensor"]
+    parts = [bands.sensor or "Another sensor"]
+    parts[0] = parts[0][:1].upper() + parts[0][1:]
     if bands.ams:
-        parts[0] += f", AMS channels {_ranges(sorted(bands.ams))}"
+        of = "" if parts[0].startswith("AMS") else "AMS "
+        parts[0] += f", {of}channels {_ranges(sorted(bands.ams))}"
     else:
         parts[0] += f", {len(bands.roles)} of its bands are of use"
     units = " and ".join(UNIT_WORDS.get(u, u) for u in sorted(set(image.units)))

@@ -19,13 +19,14 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from backends.errors import ClearbandError
+from backends.errors import ClearbandError, NeedsChoice
 from backends.jobs import Job, JobHandle, Progress
 from backends.perimeters.beside import with_contained, with_detections
 from backends.perimeters.checks import Check
 from backends.perimeters.comparison import Comparison
 from backends.perimeters.editing import growth_only
 from backends.perimeters.review import ReviewState
+from widgets.background import listen
 from widgets.perimeter.desk import PerimeterDesk
 from widgets.perimeter.line_page import OUTLINES
 from widgets.running_row import RunningRow
@@ -43,6 +44,7 @@ class CheckPage(QWidget):
         self._build()
         desk.changed.connect(self.refresh)
         desk.figured.connect(self.refresh)
+        listen(self, desk.workspace.job_finished, self._on_finished)
         self.refresh()
 
     def _build(self) -> None:
@@ -114,8 +116,8 @@ class CheckPage(QWidget):
         if name:
             self.compare_with(Path(name))
 
-    def compare_with(self, path: Path) -> JobHandle[Any] | None:
-        """Lay yesterday's line beside today's."""
+    def compare_with(self, path: Path, fire: str | None = None) -> JobHandle[Any] | None:
+        """Lay yesterday's line beside today's; which fire is asked where it holds several."""
         document, scene = self._desk.document, self._desk.scene
         if document is None or scene is None:
             return None
@@ -129,7 +131,10 @@ class CheckPage(QWidget):
             from backends.perimeters.opening import lay_beside
 
             try:
-                lay_beside(document, imported)
+                lay_beside(document, imported, fire)
+            except NeedsChoice as error:
+                self._desk.ask_which(error, lambda which: self.compare_with(path, which))
+                return
             except ClearbandError as error:
                 self._desk.said.emit(str(error))
                 return
@@ -216,8 +221,15 @@ class CheckPage(QWidget):
         if document is None or scene is None or make is None:
             return None
 
+        recipe = self._desk.recipe()
+
         def run(progress: Progress) -> Any:
-            return make(document, folder, progress=progress)
+            from backends.perimeters.deliverables.backdrop import SceneBackdrop
+
+            below = None
+            if recipe is not None:
+                below = SceneBackdrop.of(scene, recipe, progress=progress)
+            return make(document, folder, backdrop=below, progress=progress)
 
         def show(made: Any) -> None:
             mark = f" marked {made.mark}" if made.mark else ""
@@ -231,6 +243,10 @@ class CheckPage(QWidget):
         handle = self._desk.workspace.submit(job, on_result=show)
         self.running.follow(handle)
         return handle
+
+    def _on_finished(self, handle: JobHandle[Any]) -> None:
+        if handle.job.topic == "deliver":
+            self.running.refresh()
 
     # -- show ----------------------------------------------------------------------------
 
@@ -281,7 +297,9 @@ class CheckPage(QWidget):
             return
         left = sum(not c.passed and not document.is_waived(c) for c in self._checks)
         if not self.table.selectedIndexes():
-            words = f"{left} checks are open: clear them, or waive each with a reason."
+            words = "1 check is open: clear it, or waive it with a reason."
+            if left > 1:
+                words = f"{left} checks are open: clear them, or waive each with a reason."
             self.check_line.setText(words if left else "All checks are cleared or waived.")
         if figures is None:
             self.check_line.setText("Being checked anew …")

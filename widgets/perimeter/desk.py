@@ -10,18 +10,21 @@ from typing import Any
 
 from psygnal import EmitLoopError
 from PyQt6.QtCore import QObject, pyqtSignal
+from PyQt6.QtWidgets import QInputDialog, QWidget
 
 from backends.commands import Command
-from backends.errors import BadInput, ClearbandError, WrongUse
+from backends.composite import Recipe
+from backends.errors import ClearbandError, NeedsChoice
 from backends.fire.question import FireAnswer
 from backends.jobs import Job, JobHandle, Progress
 from backends.perimeters.acreage import Acreage, acreage
 from backends.perimeters.checks import Check, run_checks
 from backends.perimeters.comparison import Comparison, compare
 from backends.perimeters.document import PerimeterDocument
+from backends.perimeters.drawn import largest, put
 from backends.perimeters.from_fire import draft_of_answer
-from backends.perimeters.heat import Feature, HeatClass
-from backends.perimeters.journal import Journal, load
+from backends.perimeters.heat import Feature
+from backends.perimeters.journal import Journal, load, was_left
 from backends.perimeters.picture import Ink, inks_of
 from backends.perimeters.scenes import (
     Plane,
@@ -32,6 +35,7 @@ from backends.perimeters.scenes import (
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
+from widgets.boards import PictureBoard
 from widgets.perimeter.board import LineBoard
 
 
@@ -70,12 +74,19 @@ class PerimeterDesk(QObject):
     figured = pyqtSignal()  # its figures are there
     said = pyqtSignal(str)  # a sentence for the user
 
-    def __init__(self, workspace: Workspace, lines: LineBoard, parent: QObject) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        lines: LineBoard,
+        parent: QObject,
+        pictures: PictureBoard | None = None,
+    ) -> None:
         super().__init__(parent)
-        self.workspace, self.lines = workspace, lines
+        self.workspace, self.lines, self.pictures = workspace, lines, pictures
         self.who = _account()
         self.figures: Figures | None = None
         self.kept: list[Path] = []
+        self.choose: Callable[[NeedsChoice], str | None] = self._choose
         self._held: dict[str, Held] = {}
         self._turns: list[tuple[Scene, PerimeterDocument, str, Callable[[], Turn]]] = []
         self._turn_job: tuple[Job[Any], Callable[[], Any]] | None = None
@@ -101,6 +112,12 @@ class PerimeterDesk(QObject):
         """The document of the scene."""
         held = self.held
         return None if held is None else held.document
+
+    def recipe(self) -> Recipe | None:
+        """Return how the scene is being looked at, for the map."""
+        if self.scene is None or self.pictures is None:
+            return None
+        return self.pictures.wanted(self.scene.id)
 
     @property
     def answer(self) -> FireAnswer | None:
@@ -133,13 +150,16 @@ class PerimeterDesk(QObject):
         if scene is None:
             return
 
-        def run(progress: Progress) -> list[Path]:
-            return kept_lines(scene)
+        def run(progress: Progress) -> tuple[list[Path], bool]:
+            found = kept_lines(scene)
+            return found, bool(found) and was_left(found[0])
 
-        def take(found: list[Path]) -> None:
+        def take(answer: tuple[list[Path], bool]) -> None:
             if self.scene is scene and self.held is None:
-                self.kept = found
+                self.kept, left = answer
                 self.changed.emit()
+                if left:  # the program died over it: nobody put it away
+                    self.open(self.kept[0])
 
         job = Job("Look for kept lines", run, scene_id=scene.id, topic="perimeter kept", quiet=True)
         self.workspace.submit(job, on_result=take)
@@ -181,8 +201,10 @@ class PerimeterDesk(QObject):
 
         return self._open_in(scene, f"Open {path.name}", run)
 
-    def import_outline(self, path: Path, image_utc: str) -> JobHandle[Any] | None:
-        """Begin with an outline of another program."""
+    def import_outline(
+        self, path: Path, image_utc: str, fire: str | None = None
+    ) -> JobHandle[Any] | None:
+        """Begin with an outline of another program; which fire is asked where it holds several."""
         scene, who = self.scene, self.who
         if scene is None:
             return None
@@ -193,13 +215,43 @@ class PerimeterDesk(QObject):
 
             placed(scene)
             image = Path(scene.info.path) if scene.info.path else None
-            document = draft_from(read_perimeters(path), image=image, image_utc=image_utc, who=who)
+            try:
+                document = draft_from(
+                    read_perimeters(path),
+                    fire=fire,
+                    image=image,
+                    image_digest=scene.digest,
+                    image_utc=image_utc,
+                    who=who,
+                )
+            except NeedsChoice as error:
+                return error
             return document, Journal(document, working_file(scene)), 0
 
-        return self._open_in(scene, f"Open the outline {path.name}", run)
+        return self._open_in(
+            scene, f"Open the outline {path.name}", run,
+            lambda which: self.import_outline(path, image_utc, which),
+        )  # fmt: skip
 
-    def _open_in(self, scene: Scene, title: str, run: Callable[[Progress], Any]) -> JobHandle[Any]:
+    def ask_which(self, error: NeedsChoice, again: Callable[[str], Any]) -> None:
+        """Let the user say which of several fires is meant, and go on with it."""
+        which = self.choose(error)
+        if which is None:
+            self.said.emit(error.sentence)
+        else:
+            again(which)
+
+    def _open_in(
+        self,
+        scene: Scene,
+        title: str,
+        run: Callable[[Progress], Any],
+        again: Callable[[str], Any] | None = None,
+    ) -> JobHandle[Any]:
         def take(made: Any) -> None:
+            if isinstance(made, NeedsChoice) and again is not None:
+                self.ask_which(made, again)
+                return
             document, journal, recovered = made
             before = self._held.pop(scene.id, None)
             if before is not None:
@@ -208,9 +260,13 @@ class PerimeterDesk(QObject):
             plane = Plane(placed(scene), document.crs)
             self._held[scene.id] = Held(document, journal, plane, recovered)
             document.changed.connect(self._on_changed)
-            if recovered:
-                self.said.emit(f"{recovered} changes that were not saved were recovered.")
             self._on_changed()
+            if recovered:
+                changes = "change" if recovered == 1 else f"{recovered} changes"
+                self.said.emit(
+                    "Clearband did not close properly; the line is back as it was, its last "
+                    f"{changes} included."
+                )
 
         return self.workspace.submit(Job(title, run, scene_id=scene.id, topic="perimeter"), take)
 
@@ -238,6 +294,7 @@ class PerimeterDesk(QObject):
             self.said.emit(str(inner))
             self._on_changed()
             return False
+        self.said.emit("")
         if (history.undo_label, len(history._done)) != before and history.undo_label:
             document = held.document
             self.workspace.commands.record(
@@ -279,10 +336,10 @@ class PerimeterDesk(QObject):
             now = document.feature(chosen.id)
             before = now.geometry
 
-            def put(made: Any) -> None:
-                self.do(lambda d: _put(d, now, before, made, label, who))
+            def take(made: Any) -> None:
+                self.do(lambda d: put(d, now, before, made, label, who))
 
-            return Turn(lambda: make(before), put)
+            return Turn(lambda: make(before), take)
 
         self.in_turn(scene, document, label, begin)
 
@@ -341,13 +398,19 @@ class PerimeterDesk(QObject):
             self._turn_job = None
             self._next_turn()
 
+    def _choose(self, error: NeedsChoice) -> str | None:
+        titles = [
+            choice if title == choice else f"{title} ({choice})"
+            for choice, title in zip(error.choices, error.titles, strict=True)
+        ]
+        parent = self.parent()
+        window = parent if isinstance(parent, QWidget) else None
+        text, ok = QInputDialog.getItem(window, "Which fire?", error.sentence, titles, 0, False)
+        return error.choices[titles.index(text)] if ok else None
+
     def perimeter_feature(self) -> Feature | None:
         """Return the largest heat perimeter."""
-        document = self.document
-        if document is None:
-            return None
-        found = [f for f in document.features if f.heat is HeatClass.PERIMETER]
-        return max(found, key=lambda f: f.geometry.area, default=None)
+        return None if self.document is None else largest(self.document)
 
     # -- figures -------------------------------------------------------------------------
 
@@ -378,21 +441,6 @@ class PerimeterDesk(QObject):
 
         job = Job("Measure the line", run, scene_id=scene.id, topic="perimeter figures", quiet=True)
         self.workspace.submit(job, on_result=take)
-
-
-def _put(
-    document: PerimeterDocument, feature: Feature, before: Any, made: Any, label: str, who: str
-) -> None:
-    """Put a new geometry into a document, if nobody changed the old one meanwhile."""
-    if document.feature(feature.id).geometry is not before:
-        raise WrongUse("The line was changed meanwhile.", way_out="Do it again.")
-    pieces = list(made) if isinstance(made, list) else [made]
-    if not pieces or pieces[0].is_empty:
-        raise BadInput("Nothing would be left of the line.")
-    with document.history.bundle(label):
-        document.replace(feature.id, pieces[0], label, who)
-        for piece in pieces[1:]:
-            document.add(Feature(feature.heat, piece, feature.rule), who)
 
 
 def _account() -> str:

@@ -19,7 +19,8 @@ from PyQt6.QtWidgets import (
 
 from backends.errors import ClearbandError
 from backends.perimeters.brushing import apply_stroke, stroke_off, stroke_on
-from backends.perimeters.editing import clean, cut_island, merge, split
+from backends.perimeters.drawn import change_of, merge_all
+from backends.perimeters.editing import clean
 from backends.perimeters.heat import Feature, HeatClass
 from backends.perimeters.stretch import Stretch, snapped, take_stretch
 from widgets.background import listen
@@ -231,21 +232,10 @@ class EditPage(QWidget):
             return
         points = held.plane.to_map(places)
         radius = self.brush.value
-        if tool in (ADD, CUT):
-            brushed = shapely.linestrings(points).buffer(radius)
-            heat = self.heat
-            if heat is not HeatClass.PERIMETER:
-                self._paint(heat, brushed, on=tool == ADD)
-            elif tool == ADD:
-                self._desk.edit("Brush onto the fire", lambda g: merge(g, brushed))
-            else:
-                self._desk.edit("Brush off the fire", lambda g: clean(g.difference(brushed)))
-        elif tool == ISLAND and len(points) >= 3:
-            island = clean(shapely.polygons(points))
-            self._desk.edit("Cut an island", lambda g: cut_island(g, island))
-        elif tool == SPLIT:
-            stroke = shapely.linestrings(points)
-            self._desk.edit("Split", lambda g: sorted(split(g, stroke), key=lambda p: -p.area))
+        if tool in (ADD, CUT) and self.heat is not HeatClass.PERIMETER:
+            self._paint(self.heat, shapely.linestrings(points).buffer(radius), on=tool == ADD)
+        elif tool != ISLAND or len(points) >= 3:
+            self._desk.edit(*change_of(tool, points, radius))
 
     @property
     def heat(self) -> HeatClass:
@@ -271,22 +261,9 @@ class EditPage(QWidget):
 
     def merge_all(self) -> None:
         """Make one heat perimeter of all of them."""
-        document, chosen = self._desk.document, self._desk.perimeter_feature()
-        if document is None or chosen is None:
-            return
-        others = [
-            f for f in document.features if f.heat is HeatClass.PERIMETER and f.id != chosen.id
-        ]
         who = self._desk.who
-
-        def do(d: Any) -> None:
-            with d.history.bundle("Merge"):
-                whole = merge(chosen.geometry, *(f.geometry for f in others))
-                d.replace(chosen.id, whole, "Merge", who)
-                for feature in others:
-                    d.remove(feature.id, who)
-
-        self._desk.do(do)
+        if self._desk.perimeter_feature() is not None:
+            self._desk.do(lambda d: merge_all(d, who))
 
     def snap(self) -> None:
         """Lay the stretch in hand, or the whole line, onto yesterday's line."""

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pyqtgraph as pg
-from PyQt6.QtWidgets import QFileDialog, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from backends.errors import ClearbandError
 from backends.jobs import Job, JobHandle, Progress
@@ -39,7 +46,10 @@ class GrowthPage(QWidget):
         self.zone_edit = QLineEdit("UTC")
         self.zone_edit.setToolTip("Time zone of the 06:00 rule, for example America/Boise")
         self.zone_edit.setAccessibleName("Time zone")
-        column.addWidget(self.zone_edit)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Time zone", self.zone_edit)
+        column.addLayout(form)
         self.add_button = QPushButton("Add earlier lines…")
         column.addWidget(self.add_button)
         self.plot = SmallPlot("day", "ac")
@@ -97,6 +107,8 @@ class GrowthPage(QWidget):
         self.table.setRowCount(len(days))
         for n, day in enumerate(days):
             grown = f"{day.growth_ac:+,.1f}" + ("  shrank" if day.shrank else "")
+            if n == 0:
+                grown = "first line"
             for c, text in enumerate((f"{day.day}", f"{day.acres:,.1f}", grown)):
                 cell = fixed_cell(text)
                 cell.setToolTip(f"Line of {day.utc}")

@@ -22,6 +22,7 @@ from PyQt6.QtWidgets import (
 from backends.perimeters.heat import HeatClass
 from backends.perimeters.journal import SUFFIX
 from backends.perimeters.picture import GREY, RED, SYMBOLS
+from backends.perimeters.scenes import has_place
 from widgets.fire.number_row import NumberRow
 from widgets.perimeter.desk import PerimeterDesk
 from widgets.theme import GRID, wrapped
@@ -142,11 +143,17 @@ class LinePage(QWidget):
         """Show the state again."""
         desk = self._desk
         document, held, answer = desk.document, desk.held, desk.answer
-        self.draft_button.setEnabled(answer is not None)
         words = "Find fire first (Fire tab): the draft is drawn around its mask."
         if answer is not None:
             pixels = answer.found.summary["fire_pixels"]
             words = f"{pixels:,} px of fire were found in this scene."
+        nowhere = desk.scene is not None and not has_place(desk.scene)
+        if nowhere:
+            words = "This image has no georeference, so no line can be drawn on it. "
+            words += "Open a georeferenced one; a swath is gridded first."
+        for button in (self.open_button, self.import_button):
+            button.setEnabled(not nowhere)
+        self.draft_button.setEnabled(answer is not None and not nowhere)
         self.begin_line.setText(words)
         self.begin_line.setVisible(document is None)
         again = "Draw the draft anew" if document is not None else "Draw a draft around the fire"
@@ -166,7 +173,7 @@ class LinePage(QWidget):
         if document.image_utc:
             self.time_edit.setText(document.image_utc)
         self.area_line.setText(area_words(desk))
-        self.file_line.setText(f"Every change is kept in {held.journal.path.name}.")
+        self.file_line.setText("Every change is on disk at once.")
         self.file_line.setToolTip(str(held.journal.path))
         self._show_objects()
 

@@ -15,7 +15,7 @@ from backends.errors import BadInput
 from backends.io.writers.atomic import replacing_folder
 from backends.perimeters.acreage import Acreage
 from backends.perimeters.clock import not_in_future, parsed
-from backends.perimeters.deliverables.backdrop import Backdrop
+from backends.perimeters.deliverables.backdrop import Below
 from backends.perimeters.deliverables.geojson import write_geojson
 from backends.perimeters.deliverables.geopackage import write_geopackage
 from backends.perimeters.deliverables.kmz import write_kmz
@@ -88,7 +88,7 @@ def deliver(
     folder: Path,
     options: DeliveryOptions | None = None,
     *,
-    backdrop: Backdrop | None = None,
+    backdrop: Below | None = None,
     progress: Progress | None = None,
 ) -> Delivery:
     """Write the set of products of a perimeter.
@@ -103,7 +103,7 @@ def deliver(
     folder : Path
         Made where it isn't there; other files in it stay.
     options : DeliveryOptions, optional
-    backdrop : Backdrop, optional
+    backdrop : Below, optional
         Imagery below the lines of the maps.
 
     Raises
@@ -135,7 +135,7 @@ def deliver(
 
 
 def _writers(
-    line: DeliveredLine, options: DeliveryOptions, crs: str, stem: str, backdrop: Backdrop | None
+    line: DeliveredLine, options: DeliveryOptions, crs: str, stem: str, backdrop: Below | None
 ) -> Mapping[str, Callable[[Path], None]]:
     """Return how each product is written and checked."""
 

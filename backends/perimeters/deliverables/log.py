@@ -147,7 +147,9 @@ def _check(check: Mapping[str, Any]) -> str:
 
 
 def _interval(values: Sequence[float] | None) -> str:
-    return f"{values[0]:,.1f} to {values[1]:,.1f} ac by the model's certainty" if values else ""
+    if not values or values[0] == values[1]:  # rules know no probability
+        return ""
+    return f"{values[0]:,.1f} to {values[1]:,.1f} ac by the model's certainty, of the draft"
 
 
 def _coverage(line: DeliveredLine) -> str:

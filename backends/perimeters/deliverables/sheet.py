@@ -12,7 +12,7 @@ import shapely
 from backends import __version__
 from backends.perimeters.clock import parsed
 from backends.perimeters.coordinates import name_of
-from backends.perimeters.deliverables.backdrop import Backdrop
+from backends.perimeters.deliverables.backdrop import Below
 from backends.perimeters.deliverables.geopdf import PageReference, viewport_of
 from backends.perimeters.deliverables.map_frame import draw_frame, draw_symbol
 from backends.perimeters.deliverables.naming import zone_of
@@ -92,7 +92,7 @@ def write_map(
     path: Path,
     options: DeliveryOptions,
     *,
-    backdrop: Backdrop | None = None,
+    backdrop: Below | None = None,
     mobile: bool = False,
 ) -> None:
     """Write the map as a georeferenced PDF of one page."""
@@ -202,8 +202,11 @@ def _heading(
     pen.write(f"geodesic, islands included; {area.net_ac:,.1f} ac without {area.islands_text}")
     pen.write(f"planar {area.planar_gross_ac:,.1f} ac ({area.planar_net_ac:,.1f} ac without)")
     interval = line.document.origin.get("interval_ac")
-    if interval:
-        pen.write(f"between {interval[0]:,.1f} and {interval[1]:,.1f} ac by the model's certainty")
+    if interval and interval[0] != interval[1]:  # rules know no probability
+        pen.write(
+            f"the draft lay between {interval[0]:,.1f} and {interval[1]:,.1f} ac by the model's "
+            "certainty"
+        )
     pen.write(area.method, 6, colour=GREY)
 
 

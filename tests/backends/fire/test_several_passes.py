@@ -35,9 +35,7 @@ def test_what_one_pass_saw_alone_is_not_confirmed() -> None:
     made = simulate_ams(128, seed=1)
     calm = np.empty_like(made.radiance)
     calm[:] = np.median(made.radiance[~made.truth], axis=0)
-    second = AmsScene(calm, made.truth & False, *(
-        getattr(made, n) for n in ("flame", "ground_k", "sensor", "variant", "sun_zenith_deg",
-                                   "place")))  # fmt: skip
+    second = replace(made, radiance=calm, truth=made.truth & False)
     once = compare_passes([made.to_scene(), second.to_scene()], RULE_A)
     agreed = by_title(once)["Passes: agreement"].labels
     fire = agreed == ALONE

@@ -78,7 +78,7 @@ def test_review_goes_its_way(document: PerimeterDocument) -> None:
 def test_open_checks_hold_up_the_signature(document: PerimeterDocument) -> None:
     document.describe({"IRWINID": ""}, "Ann Lee")
     found = run_checks(document)
-    with pytest.raises(BadInput, match="1 checks are open: The incident has its IRWIN ID"):
+    with pytest.raises(BadInput, match="1 check is open: The incident has its IRWIN ID"):
         document.verify("Ann Lee", found)
     bad = next(c for c in found if not c.passed)
     with pytest.raises(BadInput, match="only be waived with a reason"):

@@ -90,6 +90,10 @@ def test_split_merge_island_growth() -> None:
     assert merge(*pieces).equals(square)
     with pytest.raises(BadInput, match="does not cut"):
         split(square, shapely.LineString([(10, 10), (20, 20)]))
+    # What the stroke does not touch stays with the larger part.
+    far = shapely.box(200, 0, 210, 10)
+    stay, off = split(merge(square, far), shapely.LineString([(70, -1), (70, 101)]))
+    assert (stay.area, off.area) == (7000 + 100, 3000)
     island = shapely.box(40, 40, 60, 60)
     assert cut_island(square, island).area == 9600
     with pytest.raises(BadInput, match="does not lie in the area"):
