@@ -123,11 +123,11 @@ def bands_words(look: Look) -> str:
     image = look.image
     assert image is not None
     bands = image.bands
-    parts = [bands.sensor or "Another sensor"]
-    parts[0] = parts[0][:1].upper() + parts[0][1:]
+    sensor = bands.sensor or "Another sensor"
+    parts = [sensor[:1].upper() + sensor[1:]]
     if bands.ams:
-        of = "" if parts[0].startswith("AMS") else "AMS "
-        parts[0] += f", {of}channels {_ranges(sorted(bands.ams))}"
+        parts[0] += "" if sensor == "AMS" else ", AMS"
+        parts[0] += f" channels {_ranges(sorted(bands.ams))}"
     else:
         parts[0] += f", {len(bands.roles)} of its bands are of use"
     units = " and ".join(UNIT_WORDS.get(u, u) for u in sorted(set(image.units)))
