@@ -296,7 +296,10 @@ class CheckPage(QWidget):
             self.trail_line.setText("")
             return
         left = sum(not c.passed and not document.is_waived(c) for c in self._checks)
-        if not self.table.selectedIndexes():
+        rows = [index.row() for index in self.table.selectedIndexes()]
+        if rows and rows[0] < len(self._checks):
+            self.check_line.setText(self._checks[rows[0]].text)
+        else:
             words = "1 check is open: clear it, or waive it with a reason."
             if left > 1:
                 words = f"{left} checks are open: clear them, or waive each with a reason."
