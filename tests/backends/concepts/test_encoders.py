@@ -308,3 +308,19 @@ def test_a_very_large_image_is_read_at_a_coarser_level(monkeypatch: pytest.Monke
     assert found.grid == (10, 12)
     assert (found.placement.row, found.placement.row_step) == (7.5, 16)
     assert any("read at 80 × 96" in note for note in found.notes)
+
+
+def test_the_white_box_network_hands_out_features_of_pixels() -> None:
+    import resources
+    from backends import simulate
+    from backends.concepts.opening import make_encoder
+
+    whole = simulate.make_demo_scene()
+    small = Scene(ArraySource(whole.read()[:24, :20]), whole.info)
+    encoder = make_encoder("", resources.path("weights", "es_mhc_demo.safetensors"))
+    assert isinstance(encoder, PixelNetworkEncoder)
+    found = encoder.encode(small)
+    assert found.grid == (24, 20)
+    assert found.values.shape == (480, 80)
+    assert np.isfinite(found.values).all()
+    assert found.values.std(0).max() > 0.1
