@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,9 @@ from backends.errors import BadInput
 from backends.georeference import GeoReference
 from backends.perimeters.document import PerimeterDocument
 from backends.perimeters.heat import Feature, HeatClass
-from backends.perimeters.journal import Journal
+from backends.perimeters.journal import Journal, journal_of
 from backends.perimeters.picture import dashed, inks_of
-from backends.perimeters.scenes import Plane, draft_on_scene, kept_lines, working_file
+from backends.perimeters.scenes import Plane, draft_on_scene, kept_lines, left_line, working_file
 from backends.scene import ArraySource, Scene, SceneInfo
 
 UTM = GeoReference((10.0, 0.0, 500_000.0, 0.0, -10.0, 4_400_000.0), "EPSG:32611")
@@ -129,3 +130,24 @@ def test_dashes_draw_half_of_a_line() -> None:
     assert length == pytest.approx(np.pi, rel=0.02)
     one = dashed(np.array([[[0.0, 0.0], [1.0, 0.0]]]))
     assert len(one) == 120
+
+
+def test_a_line_left_by_a_dead_program_is_found_with_its_image(tmp_path: Path) -> None:
+    image = tmp_path / "night.tif"
+    image.write_bytes(b"an image")
+    document = PerimeterDocument(
+        "EPSG:32610", [], attributes={"IncidentName": "Cedar Ridge"},
+        origin={"image_path": str(image)},
+    )  # fmt: skip
+    journal = Journal(document, tmp_path / "a.perimeter")
+    assert left_line(tmp_path) is None  # this program still runs
+    head = json.loads(journal_of(journal.path).read_bytes())
+    head["owner"]["since"] -= 5000
+    journal_of(journal.path).write_text(json.dumps(head) + "\n")
+    left = left_line(tmp_path)
+    assert left is not None
+    assert (left.incident, left.image) == ("Cedar Ridge", image)
+    image.unlink()
+    assert left_line(tmp_path).image is None  # type: ignore[union-attr]
+    journal.close()
+    assert left_line(tmp_path) is None
