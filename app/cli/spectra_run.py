@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 spectra_app = typer.Typer(
     name="spectra",
-    help="The daily work with spectra: statistics, matching, formulas, transforms, unmixing.",
+    help="The daily work with spectra: statistics, matching, indices, formulas, transforms, "
+    "clusters, change, unmixing, parts and other grids.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from backends.hyperspectral.answers import Answer, Arrays, class_weights, no_more, take_number
 from backends.jobs import Progress
 
-_STEP = 10
+# Values looked at between two questions whether to stop.
+_WORK = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,10 +151,14 @@ def train_boosting(
         warm_start=True,
     )
     progress.start(rounds, "rounds", "Training")
-    for done in range(_STEP, rounds + _STEP, _STEP):
+    step = min(10, max(1, _WORK // (spectra.size * max(1, np.unique(target).size))))
+    done = 0
+    while done < rounds:
         progress.check()
-        machine.max_iter = min(done, rounds)
+        grown = min(step, rounds - done)
+        done += grown
+        machine.max_iter = done
         machine.fit(spectra, target)
-        progress.advance(min(_STEP, rounds - (done - _STEP)))
+        progress.advance(grown)
     said = {"rounds": rounds, "rate": rate, "leaves": leaves, "balanced": balanced}
     return BoostedTrees.from_scikit(machine, said)

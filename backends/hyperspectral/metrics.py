@@ -147,10 +147,18 @@ def evaluate(truth: Array, predicted: Array, class_names: Mapping[int, str]) -> 
     class_names : mapping of int to str
     """
     lookup = {value: row for row, value in enumerate(class_names)}
-    row_of = np.vectorize(lambda v: lookup.get(int(v), -1), otypes=[np.int64])
-    t = row_of(truth.ravel()) if truth.size else np.empty(0, np.int64)
-    p = row_of(predicted.ravel()) if predicted.size else np.empty(0, np.int64)
-    return Metrics(confusion_matrix(t, p, len(lookup)), dict(class_names))
+    known = np.array(sorted(lookup), np.int64)
+    rows = np.array([lookup[value] for value in known.tolist()], np.int64)
+
+    def row_of(values: Array) -> NDArray[np.int64]:
+        flat = values.ravel().astype(np.int64)
+        if not known.size:
+            return np.full(flat.size, -1, np.int64)
+        at = np.minimum(np.searchsorted(known, flat), known.size - 1)
+        return np.where(known[at] == flat, rows[at], -1)
+
+    counts = confusion_matrix(row_of(truth), row_of(predicted), len(lookup))
+    return Metrics(counts, dict(class_names))
 
 
 def _divide(part: Array, whole: Array) -> NDArray[np.float64]:

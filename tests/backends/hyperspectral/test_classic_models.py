@@ -64,6 +64,21 @@ def test_maximum_likelihood_is_that_of_scipy_and_scikit_learn(classes: int, bala
     assert (ours.predict(asked) == theirs).mean() > 0.99
 
 
+def test_maximum_likelihood_is_that_of_spy() -> None:
+    from spectral import GaussianClassifier, create_training_classes, settings
+
+    settings.show_progress = False
+    x, target, asked = cloud(4)
+    image = x.reshape(20, 20, -1).astype(float)
+    classes = create_training_classes(image, target.reshape(20, 20) + 1, calc_stats=True)
+    theirs = GaussianClassifier(classes)
+    ours = train_spectra("maximum_likelihood", x, target)
+    for c in classes:
+        c.class_prob = 0.25
+    wanted = theirs.classify_image(asked.reshape(20, 25, -1).astype(float)) - 1
+    np.testing.assert_array_equal(ours.predict(asked).reshape(20, 25), wanted)
+
+
 def test_too_few_pixels_for_a_covariance_are_mixed_and_said(small_valley: Any) -> None:
     made = classify(small_valley.scene, small_valley.labels, "maximum_likelihood", protocol="P30")
     assert 0 < made.settings["pooled"] <= 1
@@ -129,6 +144,30 @@ def test_neighbours_are_those_of_scikit_learn(classes: int) -> None:
         train_spectra("k_nearest", x, target, settings={"neighbours": 500})
     with pytest.raises(WrongUse, match="neighbours must be a number from 1"):
         train_spectra("k_nearest", x, target, settings={"neighbours": "many"})
+
+
+def test_a_long_training_can_be_stopped_between_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends.errors import Cancelled
+    from backends.hyperspectral import boosting
+    from backends.jobs import CancelToken, Progress
+
+    monkeypatch.setattr(boosting, "_WORK", 1)  # one round between two questions
+    token = CancelToken()
+
+    class Impatient(Progress):
+        rounds = 0.0
+
+        def advance(self, by: float = 1.0) -> None:
+            super().advance(by)
+            self.rounds += by
+            if self.rounds >= 3:
+                token.cancel()
+
+    x, target, _ = cloud(3)
+    progress = Impatient(token)
+    with pytest.raises(Cancelled):
+        train_spectra("gradient_boosting", x, target, settings={"rounds": 50}, progress=progress)
+    assert progress.rounds == 3
 
 
 @pytest.mark.parametrize("model", NEW)
