@@ -82,13 +82,15 @@ class PixelsTogether(nn.Module):
         parts = []
         if network.patch > 1:
             wide = _mirrored(image, network.patch // 2)
-            squares = wide.unfold(1, network.patch, 1).unfold(2, network.patch, 1)
+            side = torch.arange(network.patch, device=image.device)
         for low in range(0, len(at), network.batch):
             some = at[low : low + network.batch]
             more = {name: value[low : low + network.batch] for name, value in chosen.items()}
             if network.patch > 1:
-                places = torch.div(some, cols, rounding_mode="floor"), some % cols
-                more["patches"] = squares[:, places[0], places[1]].permute(1, 2, 3, 0)
+                # Taken from the image itself: gradients of all squares would fill the memory.
+                down = torch.div(some, cols, rounding_mode="floor")[:, None, None] + side[:, None]
+                across = (some % cols)[:, None, None] + side
+                more["patches"] = wide[:, down, across].permute(1, 2, 3, 0)
             parts.append(network(spectra[some], **more)[0])
         found = torch.cat(parts)
         out = found.new_zeros(rows * cols, found.shape[1]).index_copy(0, at, found)
