@@ -11,7 +11,7 @@ from backends.runlog import LogLine, parse_log
 
 _NAMES_FILES = (
     "--out", "--labels", "--test-labels", "--checkpoint", "--weights", "--areas", "--library",
-    "--reference",
+    "--reference", "--like",
 )  # fmt: skip
 # What makes files or tells facts; the window and the replay itself are not for a log.
 ALLOWED = (
@@ -110,9 +110,10 @@ def _rewritten(command: Sequence[str], moved: Mapping[str, str]) -> list[str]:
     """Return a command that reads and writes where results have been moved to."""
     words = list(command)
     first = 2 if words[0] == "spectra" else 1  # the tool comes before the scene
+    named = {first, first + 1} if words[:2] == ["spectra", "change"] else {first}
     for at, word in enumerate(words):
         # Only what names a file; a model may be called like a folder.
-        if at != first and words[at - 1] not in _NAMES_FILES:
+        if at not in named and words[at - 1] not in _NAMES_FILES:
             continue
         whole = Path(word)
         home = next((p for p in (word, *map(str, whole.parents)) if p in moved), None)

@@ -187,3 +187,18 @@ def _check_sources(scene: Scene) -> None:
     assert replay_source(score, scene, lines) is None
     assert replay_source(score, scene, lines, "s.clearband") == Path("s.clearband")
     assert replay_source(None, scene, lines, "s.clearband") == Path("s.clearband")
+
+
+def test_a_chain_of_images_finds_its_own_links(field: Path, tmp_path: Path) -> None:
+    log = log_of(
+        tmp_path,
+        ("spectra", "subset", field.name, "--rows", "0:30", "--out", "part.bil"),
+        ("spectra", "destripe", "part.bil", "--out", "calm.bil"),
+        ("spectra", "change", "part.bil", "calm.bil", "--out", "changed"),
+        CLASSIFY,
+        ("assess", "made/class_map.tif", "--reference", "truth.png", "--out", "assessed"),
+    )
+    replay(log, tmp_path / "again")
+    assert not (tmp_path / "part.bil").exists()
+    for name in ("part.bil", "calm.bil", "changed/size_of_change.tif", "assessed/accuracy.csv"):
+        assert (tmp_path / "again" / name).is_file()
