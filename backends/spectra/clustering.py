@@ -128,7 +128,9 @@ def find_clusters(
     labels = np.zeros(rows * cols, np.uint8)
     moved, done = 1.0, 0
     for turn in range(passes):
-        found = _pass(scene, chosen, centres, labels, progress, f"Pass {turn + 1} of {passes}")
+        note = f"Pass {turn + 1} of {passes}"
+        wide = limits is not None
+        found = _pass(scene, chosen, centres, labels, progress, note, variances=wide)
         done, moved = turn + 1, found.moved
         centres = np.where(found.counts[:, None] > 0, found.mean, centres)
         changed = limits is not None and turn < passes - 1
@@ -166,6 +168,8 @@ def _pass(
     labels: NDArray[np.uint8],
     progress: Progress | None,
     note: str,
+    *,
+    variances: bool = False,
 ) -> _Found:
     """Give each pixel its nearest centre, write the number into ``labels``, and sum up."""
     from scipy.sparse import csr_array
@@ -195,7 +199,8 @@ def _pass(
         ).T
         wide = x.astype(np.float64)
         sums += pick @ wide
-        powers += pick @ (wide * wide)
+        if variances:
+            powers += pick @ (wide * wide)
         rest = np.einsum("ij,ij->i", x, x, dtype=np.float64) + distance[ok][
             np.arange(own.size), own
         ].astype(np.float64)
