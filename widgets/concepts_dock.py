@@ -121,6 +121,8 @@ class ConceptsDock(QWidget):
             f"FVU {quality.fvu:.2f} ({100 * quality.fvu:.0f}\u00a0% unexplained), "
             f"L0 {quality.l0:.1f}"
         )
+        if reading.learnt_here:
+            words += ", on the image it was learnt from"
         if quality.fvu > _POOR:
             words += f': <span style="color:{AMBER}">concepts explain little here</span>'
         self.quality_line.setText(words)

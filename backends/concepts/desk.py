@@ -22,6 +22,8 @@ from backends.concepts.exemplars import Exemplars
 from backends.concepts.relations import Cooccurrence, Family, Guards, cooccurrence
 from backends.errors import BadInput
 from backends.overlays import ConceptMaps, Placement
+from backends.scene import Scene
+from backends.spectra.library import SpectralLibrary
 
 MOST_NODES = 60
 BY_HAND = "by hand"
@@ -101,6 +103,12 @@ class ConceptReading:
         r, c = divmod(int(token), self.grid[1])
         place = self.placement
         return place.row + r * place.row_step, place.col + c * place.col_step
+
+    @property
+    def learnt_here(self) -> bool:
+        """Whether the concepts were learnt from this very image: it flatters their quality."""
+        files = self.dictionary.card.get("files")
+        return bool(self.image.scene_path) and files == [self.image.scene_path]
 
     # -- names ---------------------------------------------------------------------------
 
@@ -284,3 +292,28 @@ class ConceptReading:
             placement=self.placement, values=values[None], tops=(1.0,),
             names=(f"Cosine of concepts with row {row}, column {col}",),
         )  # fmt: skip
+
+
+def name_by_library(made: Dictionary, scene: Scene, library: SpectralLibrary) -> None:
+    """Call concepts of spectra by the nearest spectrum of a library, where one is near.
+
+    Only bands that both have are compared; fewer than three name nothing.
+    """
+    from backends.concepts.exemplars import ConceptSpectra
+    from backends.concepts.naming import name_by_spectra
+    from backends.spectra.references import references_for
+
+    bands = [int(b) for b in made.encoder["bands"]]
+    found = references_for(scene, library=library, bands=bands)
+    both = np.array([n for n, band in enumerate(bands) if band in found.bands], int)
+    values = found.values[:, [found.bands.index(bands[n]) for n in both]]
+    full = np.isfinite(values).all(0)
+    if full.sum() < 3:
+        return
+    mean, deviation = made.extra["spectra.mean"], made.extra["spectra.deviation"]
+    nm = made.encoder.get("wavelength_nm")
+    kept = both[full]
+    spectra = ConceptSpectra(
+        mean[:, kept], deviation[:, kept], () if nm is None else tuple(float(nm[n]) for n in kept)
+    )
+    made.names |= name_by_spectra(spectra, (found.names, values[:, full]))

@@ -1,5 +1,6 @@
-"""Why a place is of a class: a linear layer over concepts, taught by the labels of the scene.
+"""Why a place or an image is of a class: a linear layer over concepts.
 
+Taught by the labels of the scene, or come with concepts that were learnt on images with classes.
 What each concept adds is exact: with the constant part the amounts sum to the score (Insight,
 arXiv 2601.13798). Taking a concept away is one product more, so that the answer is there at
 once.
@@ -27,35 +28,34 @@ OTHERS, CONSTANT = -2, -1
 
 
 @dataclass(frozen=True, eq=False)
-class LabelDecision:
-    """A layer that decides by concepts, a cell at a time.
+class Decision:
+    """A layer that decides by concepts.
 
     Attributes
     ----------
     reading : ConceptReading
     probe : Probe
-    values : tuple of int
-        Label value of each class.
-    accuracy, chance : float
-        On blocks of labelled cells that were kept out; what always saying the commonest
-        class gives there.
-    kept_out, learnt_from : int
-        Cells.
     """
 
     reading: ConceptReading
     probe: Probe
-    values: tuple[int, ...]
-    accuracy: float
-    chance: float
-    kept_out: int
-    learnt_from: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the image that is decided on, not each of its places."""
+        raise NotImplementedError
+
+    @property
+    def sentence(self) -> str:
+        """How far it can be believed, for people."""
+        raise NotImplementedError
+
+    def _strengths(self, token: int) -> NDArray[np.float64]:
+        raise NotImplementedError
 
     def code(self, token: int, factors: Mapping[int, float] | None = None) -> NDArray[np.float64]:
-        """Return the activations of a cell, some of them scaled, shape (concepts,)."""
-        concept, value = self.reading.codes.at(token)
-        out = np.zeros(self.reading.codes.concepts)
-        out[concept] = value
+        """Return what is decided on, some concepts scaled, shape (concepts,)."""
+        out = self._strengths(token)
         for number, factor in (factors or {}).items():
             out[number] *= factor
         return out
@@ -63,7 +63,7 @@ class LabelDecision:
     def probabilities(
         self, token: int, factors: Mapping[int, float] | None = None
     ) -> NDArray[np.float64]:
-        """Return the probability of each class at a cell."""
+        """Return the probability of each class."""
         return self.probe.probabilities(self.code(token, factors))
 
     def parts(
@@ -73,7 +73,7 @@ class LabelDecision:
         factors: Mapping[int, float] | None = None,
         most: int = 10,
     ) -> tuple[Part, ...]:
-        """Return what adds most to a class at a cell, the others in one, the constant part.
+        """Return what adds most to a class, the others in one, the constant part.
 
         Concepts that were changed are always among them. They sum to the score.
         """
@@ -89,6 +89,83 @@ class LabelDecision:
         return (*(Part(n, float(found[n])) for n in shown), Part(OTHERS, rest),
                 Part(CONSTANT, bias))  # fmt: skip
 
+    def used_map(self, concept: int, target: int) -> ScoreMap:
+        """Return the overlay of what a concept adds to a class, everywhere."""
+        r, name = self.reading, self.probe.classes[target]
+        return ScoreMap(
+            f"{r.short(concept)}, used for {name}", r.scene_id,
+            r.image.provenance({"concept": concept, "class": name}),
+            placement=r.placement, centre=0.0,
+            values=self.probe.layer(r.codes, concept, target),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDecision(Decision):
+    """The whole image, by the largest activation of each concept.
+
+    The layer came with the concepts: they were learnt on images with classes.
+    """
+
+    @property
+    def whole(self) -> bool:
+        return True
+
+    @property
+    def sentence(self) -> str:
+        figures = self.reading.dictionary.card.get("probe") or {}
+        if "concepts" not in figures:
+            return "The concepts came with a decision on whole images."
+        return (
+            f"Decides on whole images: right on {100 * figures['concepts']:.0f}\u00a0% of "
+            f"{figures.get('test_images', 0)} test images (without concepts "
+            f"{100 * figures['opaque']:.0f}\u00a0%, with random ones "
+            f"{100 * figures['random']:.0f}\u00a0%)."
+        )
+
+    def _strengths(self, token: int) -> NDArray[np.float64]:
+        return self.reading.codes.largest.astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelDecision(Decision):
+    """A place, by its own concepts; taught by the labels of the scene.
+
+    Attributes
+    ----------
+    values : tuple of int
+        Label value of each class.
+    accuracy, chance : float
+        On blocks of labelled cells that were kept out; what always saying the commonest
+        class gives there.
+    kept_out, learnt_from : int
+        Cells.
+    """
+
+    values: tuple[int, ...]
+    accuracy: float
+    chance: float
+    kept_out: int
+    learnt_from: int
+
+    @property
+    def whole(self) -> bool:
+        return False
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"Right at {100 * self.accuracy:.1f}\u00a0% of {self.kept_out:,} labelled places kept "
+            f"out (always the commonest class: {100 * self.chance:.1f}\u00a0%); learnt from "
+            f"{self.learnt_from:,}."
+        )
+
+    def _strengths(self, token: int) -> NDArray[np.float64]:
+        concept, value = self.reading.codes.at(token)
+        out = np.zeros(self.reading.codes.concepts)
+        out[concept] = value
+        return out
+
     def changed_share(self, factors: Mapping[int, float]) -> float:
         """Return the share of the image's cells whose class changes."""
         logits = self._logits()
@@ -101,16 +178,6 @@ class LabelDecision:
 
     def _logits(self) -> NDArray[np.float64]:
         return np.asarray(self.reading.codes.matrix() @ self.probe.weight.T + self.probe.bias)
-
-    def used_map(self, concept: int, target: int) -> ScoreMap:
-        """Return the overlay of what a concept adds to a class, everywhere."""
-        r, name = self.reading, self.probe.classes[target]
-        return ScoreMap(
-            f"{r.short(concept)}, used for {name}", r.scene_id,
-            r.image.provenance({"concept": concept, "class": name, "probe": "labels"}),
-            placement=r.placement, centre=0.0,
-            values=self.probe.layer(r.codes, concept, target),
-        )  # fmt: skip
 
 
 def labels_on_cells(reading: ConceptReading, labels: NDArray[Any]) -> NDArray[np.int64]:

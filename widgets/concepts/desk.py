@@ -25,7 +25,7 @@ from widgets.pages import PageDesk
 
 if TYPE_CHECKING:
     from backends.concepts.desk import ConceptReading
-    from backends.concepts.desk_decision import LabelDecision
+    from backends.concepts.desk_decision import Decision, LabelDecision
 
 # One layer holds so many concepts; the one shown longest ago goes first.
 MAPS_KEPT = 12
@@ -54,6 +54,7 @@ class Desk(PageDesk):
         self._under: tuple[int, int] | None = None
         self._clicked: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, tuple[str, list[int]]] = {}
+        self._whole: Decision | None = None
         self._pixmaps: dict[tuple[str, int], QPixmap] = {}
         listen(self, workspace.active_scene_changed, self._follow)
         listen(self, workspace.scene_removed, self._on_removed)
@@ -81,9 +82,19 @@ class Desk(PageDesk):
         return None if self.field is None else self._clicked.get(self.field.scene_id)
 
     @property
-    def decision(self) -> LabelDecision | None:
-        """What decides by concepts on the active scene."""
-        return None if self.field is None else self.decisions.get(self.field.scene_id)
+    def decision(self) -> Decision | None:
+        """What decides by concepts on the active scene: by its labels, else on the whole."""
+        reading = self.field
+        if reading is None:
+            return None
+        taught = self.decisions.get(reading.scene_id)
+        if taught is not None or reading.image.probe is None:
+            return taught
+        if self._whole is None or self._whole.reading is not reading:
+            from backends.concepts.desk_decision import ImageDecision
+
+            self._whole = ImageDecision(reading, reading.image.probe)
+        return self._whole
 
     @property
     def labels(self) -> LabelSheet | None:
@@ -265,8 +276,9 @@ class Desk(PageDesk):
 
     def show_used(self, concept: int, target: int) -> None:
         """Lay over the image what a concept adds to a class."""
-        if self.decision is not None:
-            self.workspace.add_overlay(self.decision.used_map(concept, target))
+        decision = self.decision
+        if decision is not None:
+            self.workspace.add_overlay(decision.used_map(concept, target))
 
     def find_alike(self, show: Callable[[Any], None]) -> None:
         """Look for places alike to the clicked one, in all images read with these concepts."""

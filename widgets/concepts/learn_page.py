@@ -18,6 +18,7 @@ from PyQt6.QtWidgets import (
 from backends.explain.model_choices import SPECTRAL, TAUGHT, ModelChoice, of_file
 from backends.jobs import JobHandle, JobState, Progress
 from backends.scene import Scene
+from backends.spectra.library import SpectralLibrary
 from widgets.background import listen
 from widgets.concepts.curves import LearningCurves
 from widgets.concepts.desk import Desk
@@ -94,6 +95,7 @@ class LearnPage(QWidget):
         for widget in (self.problem_line, self.running, self.curves, self.done_line):
             column.addWidget(widget)
         listen(self, self._workspace.active_scene_changed, self._on_scene)
+        listen(self, self._workspace.libraries_changed, self._on_model)
         listen(self, self._workspace.job_finished, self._on_finished)
         desk.changed.connect(self._say_done)
         self._on_scene(self._workspace.active_scene)
@@ -167,6 +169,9 @@ class LearnPage(QWidget):
             said = escape(choice.about) + "."
         elif data == SPECTRA:
             said = "A concept is a direction in the bands: a material, a shade, a mixture."
+            library = self._library()
+            if library is not None:
+                said += f" Called by the nearest spectrum of {escape(library.title)}."
         self.model_line.setText(said)
         self.form.setRowVisible(self.fetch_check, choice is not None and not choice.here)
         deep = choice is not None and choice.kind != SPECTRAL
@@ -219,11 +224,15 @@ class LearnPage(QWidget):
         fetch = choice is not None and not choice.here and self.fetch_check.isChecked()
         work = Learn(
             scene, choice, self._desk.networks, str(self.depth_box.currentData()),
-            int(self.size_box.currentData()), fetch=fetch,
+            int(self.size_box.currentData()), fetch=fetch, library=self._library(),
         )  # fmt: skip
         self._begin()
         self._handle = self._desk.learn(work, self.curves.show_curves)
         self._follow_job()
+
+    def _library(self) -> SpectralLibrary | None:
+        opened = self._workspace.libraries
+        return opened[-1].library if opened else None
 
     def open_file(self, path: str | Path) -> None:
         """Read the active scene with concepts from a file."""

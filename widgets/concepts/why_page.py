@@ -1,4 +1,4 @@
-"""Why a place is of a class: exact parts of the score; scale or take away a concept."""
+"""Why a place or an image is of a class: exact parts of the score; scale or take away a concept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
 
-from backends.concepts.desk_decision import CONSTANT, OTHERS, LabelDecision
+from backends.concepts.desk_decision import CONSTANT, OTHERS, Decision, LabelDecision
 from backends.jobs import JobHandle, JobState
 from widgets.background import listen
 from widgets.concepts.desk import Desk
@@ -83,7 +83,7 @@ class WhyPage(Page):
         desk.concept_changed.connect(self.refresh)
         desk.decided.connect(self._on_decided)
         listen(self, desk.workspace.job_finished, self._on_finished)
-        self._seen: LabelDecision | None = None
+        self._seen: Decision | None = None
 
     # -- learning ------------------------------------------------------------------------
 
@@ -114,19 +114,17 @@ class WhyPage(Page):
         self.learn_button.setEnabled(self.desk.labels is not None and not busy)
         self.body.setVisible(decision is not None)
         if decision is None:
+            self.learn_button.show()
             self.state_line.setText(_READY if self.desk.labels is not None else _NO_LABELS)
             return
-        self.state_line.setText(
-            f"Right at {share(decision.accuracy)} of {decision.kept_out:,} labelled places kept "
-            f"out (always the commonest class: {share(decision.chance)}); learnt from "
-            f"{decision.learnt_from:,}."
-        )
+        self.state_line.setText(decision.sentence)
+        self.learn_button.setVisible(not decision.whole or self.desk.labels is not None)
         if decision is not self._seen:
             self._seen = decision
             self._fill_classes(decision)
         self._draw_place(decision)
 
-    def _fill_classes(self, decision: LabelDecision) -> None:
+    def _fill_classes(self, decision: Decision) -> None:
         self.class_box.blockSignals(True)
         self.class_box.clear()
         self.class_box.addItem("Why its likeliest class", LIKELIEST)
@@ -136,17 +134,19 @@ class WhyPage(Page):
 
     def _token(self) -> int | None:
         place, reading = self.desk.clicked or self.desk.place, self.desk.field
+        if self.desk.decision is not None and self.desk.decision.whole:
+            return 0
         if place is None or reading is None:
             return None
         return reading.image.cell_at(*place)
 
-    def _target(self, decision: LabelDecision, token: int) -> int:
+    def _target(self, decision: Decision, token: int) -> int:
         chosen = self.class_box.currentData()
         if chosen is None or chosen == LIKELIEST:
             return int(decision.probabilities(token).argmax())
         return int(chosen)
 
-    def _draw_place(self, decision: LabelDecision) -> None:
+    def _draw_place(self, decision: Decision) -> None:
         token, reading, factors = self._token(), self.desk.field, self.desk.factors
         there = token is not None
         for widget in (self.chart, self.slider, self.away_button, self.answer_line):
@@ -161,7 +161,8 @@ class WhyPage(Page):
         classes = decision.probe.classes
         before = decision.probabilities(token)
         likely = ", ".join(f"{escape(classes[n])} {share(before[n])}" for n in _best(before))
-        self.said_line.setText(f"This place: {likely}. Why <b>{escape(classes[target])}</b>:")
+        what = "This image" if decision.whole else "This place"
+        self.said_line.setText(f"{what}: {likely}. Why <b>{escape(classes[target])}</b>:")
         names = {OTHERS: "all others", CONSTANT: "constant part"}
         bars = [
             Bar(
@@ -175,7 +176,7 @@ class WhyPage(Page):
         self.chart.show_bars(bars, self.desk.concept)
         self._draw_change(decision, token, before)
 
-    def _draw_change(self, decision: LabelDecision, token: int, before: Any) -> None:
+    def _draw_change(self, decision: Decision, token: int, before: Any) -> None:
         reading, factors, concept = self.desk.field, self.desk.factors, self.desk.concept
         assert reading is not None
         on = concept is not None and bool(decision.code(token)[concept] > 0)
@@ -200,8 +201,9 @@ class WhyPage(Page):
             said += ": the decision stays."
         else:
             said += f": the decision changes ({classes[one]} now {share(after[one])})."
-        moved = decision.changed_share(factors)
-        said += f" Over the image {100 * moved:.1f}\u00a0% of the places would change their class."
+        if isinstance(decision, LabelDecision):
+            moved = 100 * decision.changed_share(factors)
+            said += f" Over the image {moved:.1f}\u00a0% of the places would change their class."
         self.answer_line.setText(said)
 
     # -- changing ------------------------------------------------------------------------

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from backends.concepts.desk_decision import LabelDecision
     from backends.concepts.desk_pictures import ScenePicture
     from backends.concepts.encoders import Encoder
+    from backends.spectra.library import SpectralLibrary
 
 SPECTRA = "spectra"
 
@@ -74,6 +75,8 @@ class Learn:
         See `desk_encoders.encoder_for`.
     concepts, steps, seed : int
         0 as suits the image.
+    library : SpectralLibrary, optional
+        What concepts of spectra are called by.
     """
 
     scene: Scene
@@ -84,6 +87,7 @@ class Learn:
     steps: int = 0
     fetch: bool = False
     seed: int = 0
+    library: SpectralLibrary | None = None
 
     def __call__(self, progress: Progress) -> Learnt:
         """Do it."""
@@ -92,7 +96,8 @@ class Learn:
         device = devices.choose("auto").id
         import torch
 
-        from backends.concepts.autoencoder_files import CONCEPTS_FILE
+        from backends.concepts.autoencoder_files import CONCEPTS_FILE, save_dictionary
+        from backends.concepts.desk import name_by_library
         from backends.concepts.desk_encoders import settings_for
         from backends.concepts.feature_cache import FeatureCache
         from backends.concepts.learning_concepts import EncodedImages, learn_concepts
@@ -116,6 +121,9 @@ class Learn:
         made = learn_concepts(
             images, encoder, out, settings, device=device, command=command, progress=progress,
         )  # fmt: skip
+        if self.library is not None and self.choice is None:
+            name_by_library(made, scene, self.library)
+            save_dictionary(made, out / CONCEPTS_FILE)
         made.card["kept_at"] = str(out / CONCEPTS_FILE)
         return replace(read(scene, encoder, made, progress), command=command)
 
@@ -142,6 +150,8 @@ class Learn:
         words = ["concepts", "train", str(path)]
         if self.choice is None:
             words += ["--model", SPECTRA]
+            if self.library is not None and self.library.path is not None:
+                words += ["--library", str(self.library.path)]
         else:
             if self.choice.model:
                 words += ["--model", self.choice.model]

@@ -229,3 +229,45 @@ def test_ends_of_colours_survive_a_session(read: Any) -> None:
             return shelf.arrays[shelf.names.index(name)]
 
     assert overlay_of(record, Box()).tops == pytest.approx(overlay.tops)
+
+
+def test_a_whole_image_is_decided_on_by_what_came_with_the_concepts(read: Any) -> None:
+    from backends.concepts.desk_decision import ImageDecision
+    from backends.concepts.probe import Probe
+
+    reading, _, _ = read
+    weight = np.random.default_rng(2).normal(size=(3, 24))
+    probe = Probe(weight, np.array([0.5, 0.0, -0.5]), ("port", "park", "pond"))
+    decision = ImageDecision(reading, probe)
+    assert decision.whole
+    strongest = int(np.argmax(np.abs(weight[1]) * reading.codes.largest))
+    parts = decision.parts(0, 1, {strongest: 0.5}, most=4)
+    changed = reading.codes.largest.astype(float)
+    changed[strongest] *= 0.5
+    assert sum(p.amount for p in parts) == pytest.approx(probe.logits(changed)[1], abs=1e-4)
+    assert parts[0].concept == strongest
+    np.testing.assert_allclose(
+        decision.probabilities(0, {strongest: 0.0}),
+        np.exp(logits := probe.without(reading.codes.largest, {strongest: 0.0}))
+        / np.exp(logits).sum(),
+    )
+
+
+def test_concepts_are_called_by_a_library_on_the_bands_both_have(read: Any) -> None:
+    from copy import copy
+
+    from backends.concepts.desk import name_by_library
+    from backends.spectra.library import SpectralLibrary
+
+    reading, scene, _ = read
+    made = copy(reading.dictionary)
+    made.names = dict(made.names)
+    concept = int(np.argmax(reading.codes.mass))
+    mean, _ = reading.spectrum(concept)
+    nm = reading.wavelength_nm
+    library = SpectralLibrary(
+        "Mine", ("clay", "other"), nm, np.stack([mean, mean[::-1]]).astype(np.float32)
+    )
+    name_by_library(made, scene, library)
+    assert made.names[concept]["name"].endswith("like clay")
+    assert ConceptReading(_with(reading.image, dictionary=made)).short(concept).endswith("clay")
