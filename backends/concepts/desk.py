@@ -210,14 +210,16 @@ class ConceptReading:
     def find(self, word: str, most: int = 40) -> list[int]:
         """Return the concepts whose name, runner-up or number has a word in it.
 
-        Those that are most present in the image come first.
+        Those that are called so come first, of these the ones most present in the image.
         """
         word = word.strip().casefold().lstrip("#")
         if not word:
             return []
         if word.isdigit():
             return [int(word)] if int(word) < self.codes.concepts else []
-        return [one.concept for one in self.image.search(word, most)]
+        found = self.image.search(word, self.codes.concepts)
+        found = sorted(found, key=lambda one: word not in one.name.casefold())
+        return [one.concept for one in found[:most]]
 
     # -- how concepts hang together ------------------------------------------------------
 

@@ -186,6 +186,7 @@ def test_another_image_with_the_same_concepts_and_a_file_that_is_none(
     dock._workspace.add_scene(second)
     assert dock.desk.field is None
     assert dock.learn.same_button.isVisible()
+    assert dock.learn.minimumSizeHint().width() <= 320 - 16
     dock.learn.same_button.click()
     assert dock.desk.field.dictionary is first.dictionary
     assert dock.desk.field.scene_id == second.id

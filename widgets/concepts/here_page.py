@@ -112,7 +112,9 @@ class HerePage(Page):
         told = reading.dictionary.names.get(concept, {})
         others = [str(n) for n in told.get("runners_up", ())][:4]
         if others:
-            lines.append("Also near: " + escape(", ".join(others)) + ".")
+            seen = str(told.get("how", "")) == "exemplars"  # classes of images, not other names
+            words = "Strongest in images of " if seen else "Also near: "
+            lines.append(words + escape(", ".join(others)) + ".")
         crumbs = reading.crumbs(concept)
         if crumbs:
             way = " › ".join(reading.short(n) for n in [*crumbs, concept])

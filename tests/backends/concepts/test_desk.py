@@ -126,6 +126,10 @@ def test_names_are_given_taken_back_found_and_doubted(read: Any) -> None:
     reading.rename(3, "Dry meadow")
     assert reading.short(3) == "Dry meadow"
     assert reading.find("meadow") == [3]
+    first = int(np.argmax(reading.codes.mass))
+    names[first]["runners_up"], kept = ["meadow"], names[first]["runners_up"]
+    assert reading.find("meadow") == [3, first]  # called so before nearly called so
+    names[first]["runners_up"] = kept
     assert reading.mark(3) == ""
     reading.rename(3, "")
     assert names[3] == before
