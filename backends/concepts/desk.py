@@ -218,8 +218,8 @@ class ConceptReading:
         if word.isdigit():
             return [int(word)] if int(word) < self.codes.concepts else []
         found = self.image.search(word, self.codes.concepts)
-        found = sorted(found, key=lambda one: word not in one.name.casefold())
-        return [one.concept for one in found[:most]]
+        order = sorted(found, key=lambda one: word not in one.name.casefold())
+        return [one.concept for one in order[:most]]
 
     # -- how concepts hang together ------------------------------------------------------
 

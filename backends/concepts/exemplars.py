@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -191,15 +192,25 @@ class ConceptSpectra:
 def concept_spectra(
     codes: Codes, spectra: NDArray[Any], wavelength_nm: Sequence[float] = ()
 ) -> ConceptSpectra:
-    """Return mean and deviation of the spectra on which each concept is on.
+    """Return mean and deviation of the spectra on which each concept is strongest, 30 pixels.
+
+    Over all pixels a concept that is on nearly everywhere would look like the whole scene.
 
     Parameters
     ----------
     spectra : float array of shape (tokens, bands)
     """
+    from scipy.sparse import csr_matrix
+
     if len(spectra) != codes.tokens:
         raise BadInput("Codes and spectra are not of the same pixels.")
-    weights = codes.matrix().T
+    order = np.argsort(codes.index, kind="stable")
+    ends = np.searchsorted(codes.index[order], np.arange(codes.concepts + 1))
+    runs = [order[low:high] for low, high in pairwise(ends)]
+    kept = np.concatenate([strongest(codes, run, STRONGEST) for run in runs])
+    places = codes.index[kept].astype(np.int64), codes.token_of_entry[kept]
+    value = codes.value[kept].astype(np.float64)
+    weights = csr_matrix((value, places), (codes.concepts, codes.tokens))
     mass = np.asarray(weights.sum(1)).ravel()
     mass[mass == 0] = np.nan
     values = np.nan_to_num(np.asarray(spectra, np.float64))

@@ -315,7 +315,9 @@ def pixmap_of(cutting: NDArray[np.uint8], *, frame: bool = False) -> QPixmap:
     if frame:
         reach = data.shape[0] / (2 * (1 + 2 * AROUND))
         low, high = round(data.shape[0] / 2 - reach), round(data.shape[0] / 2 + reach)
-        data[[low, high], low : high + 1] = data[low : high + 1, [low, high]] = 255
+        data[[low, high], low : high + 1] = data[low : high + 1, [low, high]] = (
+            0 if data[low:high, low:high].mean() > 150 else 255
+        )
     rows, cols = data.shape[:2]
     image = QImage(data.tobytes(), cols, rows, 3 * cols, QImage.Format.Format_RGB888)
     return QPixmap.fromImage(image)

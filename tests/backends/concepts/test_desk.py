@@ -257,6 +257,18 @@ def test_a_whole_image_is_decided_on_by_what_came_with_the_concepts(read: Any) -
     )
 
 
+def test_a_concept_looks_as_where_it_is_strongest_not_as_the_whole_scene() -> None:
+    from backends.concepts.codes import from_dense
+    from backends.concepts.exemplars import concept_spectra
+
+    roof, meadow = np.linspace(0.4, 0.6, 5), np.linspace(0.05, 0.3, 5)
+    strength = np.full((500, 1), 0.2, np.float32)
+    strength[:40] = 1.0
+    spectra = np.where(np.arange(500)[:, None] < 40, roof, meadow)
+    found = concept_spectra(from_dense(strength), spectra)
+    np.testing.assert_allclose(found.mean[0], roof, rtol=1e-6)
+
+
 def test_concepts_are_called_by_a_library_on_the_bands_both_have(read: Any) -> None:
     from copy import copy
 
