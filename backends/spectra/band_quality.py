@@ -22,6 +22,7 @@ Doubles = NDArray[np.float64]
 LEAST_ALIKE = 0.7
 _SAMPLE = 20_000
 _FEWEST_ROWS = 20
+_SHORT = 300  # rows below which a column's ground weighs as much as its detector
 
 
 def band_quality(
@@ -149,9 +150,13 @@ def destripe(
          "stripes": round(float(stripes[b]), 5)}
         for b in worst
     ]  # fmt: skip
-    return cube_summary(
-        cube, written, stripes_median=round(float(np.median(stripes)), 6), worst=table
-    )
+    notes = []
+    if rows < _SHORT:
+        notes.append(
+            f"{rows} rows are few: real differences between columns are taken for stripes, too."
+        )
+    median = round(float(np.median(stripes)), 6)
+    return cube_summary(cube, written, stripes_median=median, worst=table, notes=notes)
 
 
 def _columns(

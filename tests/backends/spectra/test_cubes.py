@@ -134,6 +134,7 @@ def test_stripes_go_and_slopes_stay(tmp_path: Path) -> None:
     assert said["stripes_median"] > 0.1
     again = destripe(scene_of(found), tmp_path / "e.bil", window=15)
     assert again["stripes_median"] < 0.3 * said["stripes_median"]
+    assert "200 rows are few" in again["notes"][0]
     with pytest.raises(BadInput, match="has 10 rows"):
         destripe(scene_of(striped[:10]), tmp_path / "f.tif")
     with pytest.raises(WrongUse, match="odd and at least 3"):
@@ -170,6 +171,28 @@ def test_another_sensors_bands_are_means_under_its_responses(tmp_path: Path) -> 
         resample_bands(scene_of(cube), sensor_bands("modis"), tmp_path / "x.tif")
     with pytest.raises(WrongUse, match="no sensor kodak"):
         sensor_bands("kodak")
+
+
+def test_a_real_scene_is_resampled_about_as_spy_does(clearband_data: Path, tmp_path: Path) -> None:
+    from spectral import BandResampler
+
+    table = sensor_bands("sentinel2")
+    with open_scene(clearband_data / "hsi" / "envi" / "enmap_potsdam_a.hdr") as scene:
+        resample_bands(scene, table, tmp_path / "s2.tif")
+        nm = scene.bands.wavelengths()
+        own = np.flatnonzero(scene.bands.good_mask())
+        own = own[np.argsort(nm[own], kind="stable")]
+        width = np.asarray(scene.bands.fwhm_nm)[own]
+        theirs = BandResampler(nm[own], table.wavelengths(), width, np.asarray(table.fwhm_nm))
+        spectra = scene.read(physical=True)[::9, ::9, own].reshape(-1, own.size)
+    wanted = np.stack([theirs(spectrum) for spectrum in spectra])
+    with open_scene(tmp_path / "s2.tif") as made:
+        found = made.read(physical=True)[::9, ::9].reshape(-1, len(table))
+    bright = np.isfinite(found).all(axis=1) & (np.abs(wanted) > 0.02).all(axis=1)
+    # SPy weighs by overlaps of both sensors' responses, we by the wanted one at our centres.
+    apart = np.abs(found - wanted)[bright] / np.abs(wanted[bright])
+    assert bright.sum() > 50
+    assert np.median(apart, axis=0).max() < 0.03
 
 
 @pytest.mark.parametrize("how", ["nearest", "bilinear"])
