@@ -123,7 +123,10 @@ class IndexForm(PreviewedForm):
         self._fill("" if before is None else before.index.id)
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
-        if handle.job is self._job and handle.error is not None:
+        if handle.job is not self._job:
+            return
+        self._job = None  # it would keep its scene
+        if handle.error is not None:
             self._of = ""
             self.count_line.setText(str(handle.error))
 

@@ -166,11 +166,15 @@ class ScatterForm(ToolForm):
         self._workspace.submit(job, on_result=show)
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
+        # A job that is kept would keep its scene.
         if handle.job is self._brush_job:
+            self._brush_job = None
             self._freed()
-        elif handle.job is self._job and handle.error is not None:
-            self._asked = ("", None, None)
-            self.line.setText(str(handle.error))
+        elif handle.job is self._job:
+            self._job = None
+            if handle.error is not None:
+                self._asked = ("", None, None)
+                self.line.setText(str(handle.error))
 
     # -- from the plot to the map --------------------------------------------------------
 
