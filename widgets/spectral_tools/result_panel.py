@@ -22,10 +22,10 @@ from widgets.spectral_tools.threshold_row import ThresholdRow
 from widgets.tables import fit_table, fixed_cell, plain_table
 from widgets.theme import GRID, wrapped
 
-_ROWS = ("classes", "strength", "targets", "shares", "index_bands")
+_ROWS = ("classes", "strength", "targets", "shares")
 _QUIET = (
     "scene", "method", "notes", "formula", "taken", "references", "endmembers", "threshold",
-    "indices", "figures", "other", "shift_rows", "shift_columns", "normalise",
+    "indices", "figures", "index_bands", "other", "shift_rows", "shift_columns", "normalise",
 )  # fmt: skip
 _HEADS = {"signal_to_noise": "signal/noise", "mean_share": "mean share", "largest": "most"}
 
@@ -149,7 +149,9 @@ class ResultPanel(QWidget):
 
 def _facts(summary: Mapping[str, Any]) -> str:
     parts = []
-    for key, value in summary.items():
+    figures = summary.get("figures") or [{}]
+    shown = {key: value for key, value in figures[0].items() if key in ("p2", "median", "p98")}
+    for key, value in {**shown, **summary}.items():
         if key in _QUIET or value is None or (isinstance(value, list) and key in _ROWS):
             continue
         name = {"p2": "2nd percentile", "p98": "98th percentile"}.get(key, key.replace("_", " "))
