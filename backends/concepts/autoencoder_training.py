@@ -29,6 +29,7 @@ from backends.jobs import Progress
 AUX_WEIGHT = 1 / 32
 LARGEST_GRADIENT = 1.0
 _REPORT_EVERY = 20
+_THRESHOLD_BATCHES = 10
 
 
 class Patches(Protocol):
@@ -245,8 +246,27 @@ def train(
         _take_moments(optimiser, network, state)
         if save is not None and state.step < settings.steps:
             save(state)
+    if float(network.threshold) == 0:  # ended before the threshold was estimated
+        _measure_threshold(network, state, patches, settings, device)
     state.finished = True
     return state
+
+
+def _measure_threshold(
+    network: NestedAutoencoder,
+    state: TrainingState,
+    patches: Patches,
+    settings: Settings,
+    device: str,
+) -> None:
+    """Take the mean of the smallest activations that stay in some batches."""
+    found = []
+    for step in range(_THRESHOLD_BATCHES):
+        rows = patches[_rows(len(patches), settings, step)]
+        x = torch.from_numpy(state.scaling.apply(rows)).to(device)
+        with torch.no_grad():
+            found.append(network.batch_top(network.activations(x))[1])
+    network.threshold.copy_(torch.stack(found).mean())
 
 
 def _loss(

@@ -257,6 +257,20 @@ def test_a_whole_image_is_decided_on_by_what_came_with_the_concepts(read: Any) -
     )
 
 
+def test_a_learning_that_is_ended_early_still_has_few_concepts_on() -> None:
+    from backends.concepts.autoencoder import Sizes, codes_of
+    from backends.concepts.autoencoder_training import begin, train
+    from backends.jobs import CancelToken, Progress
+
+    token = CancelToken()
+    progress = Progress(token, on_partial=lambda curves: token.finish())
+    patches = np.random.default_rng(1).normal(size=(600, 16)).astype(np.float32)
+    settings = Settings(400, 128)
+    state = train(begin(patches, Sizes(16, 64, 4), settings), patches, settings, progress=progress)
+    assert state.step < 30
+    assert 2 <= codes_of(state.network, state.scaling.apply(patches)).mean_active <= 8
+
+
 def test_a_concept_looks_as_where_it_is_strongest_not_as_the_whole_scene() -> None:
     from backends.concepts.codes import from_dense
     from backends.concepts.exemplars import concept_spectra
