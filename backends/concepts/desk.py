@@ -286,6 +286,27 @@ class ConceptReading:
             tops=tuple(max(self.top(n), 1e-6) for n in wanted),
         )  # fmt: skip
 
+    def both_map(self, one: int, other: int) -> ConceptMaps:
+        """Return the overlay of where two concepts are on together: the weaker of the two, of
+        its usual highest."""
+        parts = [self.codes.layer(n) / max(self.top(n), 1e-6) for n in (one, other)]
+        return ConceptMaps(
+            f"{self.short(one)} and {self.short(other)}", self.scene_id,
+            self.image.provenance({"concepts": [one, other]}), placement=self.placement,
+            values=np.minimum(*parts)[None].astype(np.float32), tops=(1.0,),
+            names=("Where both are on, the weaker of the two",),
+        )  # fmt: skip
+
+    def graph_text(self, guards: Guards | None = None) -> str:
+        """Return the graph as GraphML, an edge from child to parent."""
+        from backends.concepts.describing import ConceptGraph
+        from backends.concepts.files import graphml
+
+        nodes = self.graph(guards).nodes
+        mass = self.codes.mass
+        told = tuple(self.image.here(n, float(mass[n])) for n in nodes)
+        return graphml(ConceptGraph(told, tuple(self.family(guards).among(nodes))))
+
     def alike_map(self, values: Floats, row: int, col: int) -> ConceptMaps:
         """Return the overlay of how alike every place is to one, 0 to 1."""
         return ConceptMaps(

@@ -114,7 +114,7 @@ def test_click_hover_layer_and_quality(dock: Any) -> None:
     assert np.median(times) < 0.05
 
 
-def test_alike_search_card_and_graph(dock: Any) -> None:
+def test_alike_search_card_and_graph(dock: Any, tmp_path: Path) -> None:
     scene = learnt(dock)
     dock._workspace.select_pixel(scene.id, 4, 5)
     dock.here.alike_button.click()
@@ -150,6 +150,19 @@ def test_alike_search_card_and_graph(dock: Any) -> None:
     dock.graph.support.setValue(1)
     assert len(dock.graph.graph.edges) >= few
     assert len(dock.graph.places) == len(dock.graph.graph.nodes)
+    # A line of the graph leads to where both are on; the graph is a file others read.
+    graph = dock.graph.graph
+    child, parent = (graph.nodes[n] for n in graph.edges[0].tolist())
+    dock.desk.take_concept(child)
+    assert f"{child},{parent}" in dock.graph.about_line.text()
+    dock.graph.about_line.linkActivated.emit(f"{child},{parent}")
+    both = list(dock._workspace.overlays.values())[-1]
+    layers = [dock.desk.field.codes.layer(n) > 0 for n in (child, parent)]
+    np.testing.assert_array_equal(both.values[0] > 0, layers[0] & layers[1])
+    dock.graph.save(tmp_path / "graph.graphml")
+    text = (tmp_path / "graph.graphml").read_text(encoding="utf-8")
+    assert text.count("<edge ") == len(graph.edges)
+    assert text.count("<node ") == len(graph.nodes)
 
 
 def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:

@@ -274,6 +274,11 @@ class Desk(PageDesk):
             self._board.change(scene_id, overlay_id, choice=0, visible=True)
         self.workspace.activate_overlay(overlay_id)
 
+    def show_both(self, one: int, other: int) -> None:
+        """Lay over the image where two concepts are on together."""
+        if self.field is not None:
+            self.workspace.add_overlay(self.field.both_map(one, other))
+
     def show_used(self, concept: int, target: int) -> None:
         """Lay over the image what a concept adds to a class."""
         decision = self.decision

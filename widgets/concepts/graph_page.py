@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,20 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor
-from PyQt6.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PyQt6.QtWidgets import (
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSlider,
+    QWidget,
+)
 
 from backends.concepts.autoencoder import LEVELS
+from backends.concepts.relations import Guards
+from backends.io.writers.atomic import write_text
+from backends.jobs import Job, Progress
 from backends.palette import key_color
 from widgets.concepts.desk import Desk
 from widgets.explaining.words import escape
@@ -81,14 +93,19 @@ class GraphPage(Page):
         holder.setLayout(form)
         self.column.addWidget(holder)
         self.about_line = wrapped()
+        self.about_line.linkActivated.connect(self._on_link)
         self.column.addWidget(self.about_line)
         row = QHBoxLayout()
         self.layer_button = QPushButton("Show as layer")
         self.layer_button.clicked.connect(self._show_layer)
         self.card_button = QPushButton("Its card")
         self.card_button.clicked.connect(self._show_card)
+        self.save_button = QPushButton("Save…")
+        self.save_button.setToolTip("The graph as GraphML, for programs that draw graphs")
+        self.save_button.clicked.connect(self._ask_file)
         row.addWidget(self.layer_button, 1)
         row.addWidget(self.card_button)
+        row.addWidget(self.save_button)
         self.column.addLayout(row)
         self.strength.valueChanged.connect(self.refresh)
         self.support.valueChanged.connect(self.refresh)
@@ -110,8 +127,7 @@ class GraphPage(Page):
         strength, support = self.strength.value() / 100, self.support.value()
         self.strength_line.setText(f"Joined from {100 * strength:.0f}\u00a0%")
         self.support_line.setText(f"Support {support}")
-        guards = replace(reading.guards, strength=strength, support=support)
-        self.graph = graph = reading.graph(guards)
+        self.graph = graph = reading.graph(self._guards())
         self.places = ring_places(graph)
         rest = f"; {graph.left_out} weaker ones are left out" if graph.left_out else ""
         lines = "line" if len(graph.edges) == 1 else "lines"
@@ -128,6 +144,12 @@ class GraphPage(Page):
             xRange=(-_REACH, _REACH), yRange=(-_REACH, _REACH), padding=0
         )
         self._say_about()
+
+    def _guards(self) -> Guards:
+        reading = self.desk.field
+        assert reading is not None
+        strength, support = self.strength.value() / 100, self.support.value()
+        return replace(reading.guards, strength=strength, support=support)
 
     def _segments(self, edges: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
         ends = self.places[edges.ravel()] if len(edges) else np.zeros((0, 2))
@@ -197,11 +219,41 @@ class GraphPage(Page):
         ):
             if graph.nodes[child] == concept:
                 other = escape(reading.short(graph.nodes[parent]))
-                said.append(f"{100 * part:.0f}\u00a0% of it lies where {other} is ({count} places)")
+                where = self._link(concept, graph.nodes[parent], count)
+                said.append(f"{100 * part:.0f}\u00a0% of it lies where {other} is ({where})")
             elif graph.nodes[parent] == concept:
                 other = escape(reading.short(graph.nodes[child]))
-                said.append(f"{100 * part:.0f}\u00a0% of {other} lies where it is ({count} places)")
+                where = self._link(concept, graph.nodes[child], count)
+                said.append(f"{100 * part:.0f}\u00a0% of {other} lies where it is ({where})")
         self.about_line.setText("<br>".join(said[:7]))
+
+    def _link(self, one: int, other: int, count: int) -> str:
+        color = text_color(self).name()  # that of links is too dark for a dark window
+        return f'<a href="{one},{other}" style="color:{color}">{count} places</a>'
+
+    def _on_link(self, link: str) -> None:
+        one, other = map(int, link.split(","))
+        self.desk.show_both(one, other)
+
+    def _ask_file(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save the graph", "concepts.graphml", "GraphML (*.graphml)"
+        )
+        if name:
+            self.save(Path(name))
+
+    def save(self, path: Path) -> None:
+        """Write the graph as it is joined now."""
+        reading = self.desk.field
+        if reading is None:
+            return
+        guards = self._guards()
+
+        def run(progress: Progress) -> None:
+            write_text(path, reading.graph_text(guards))
+
+        job: Job[None] = Job(f"Save the graph of concepts to {path.name}", run)
+        self.desk.workspace.submit(job)
 
     # -- the mouse -----------------------------------------------------------------------
 
