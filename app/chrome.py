@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from napari.utils.theme import get_theme
 from PyQt6.QtCore import QEvent, QObject, QRect, Qt
 from PyQt6.QtGui import QGuiApplication, QKeyEvent
 from PyQt6.QtWidgets import (
@@ -34,6 +35,14 @@ QToolButton#workbench:focus { border: 1px solid palette(highlight); }
 /* Icons come from one set; those of the desktop's style are of another. */
 QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 """
+# napari's grey for what is off has a contrast of 2; words that stand beside others need 4.5.
+QUIET_ALPHA = 190
+
+
+def tokens(theme: str) -> str:
+    """Return our sheet for one of napari's themes."""
+    red, green, blue = get_theme(theme).text.as_rgb_tuple(alpha=False)
+    return f"{TOKENS}QLabel:disabled {{ color: rgba({red}, {green}, {blue}, {QUIET_ALPHA}); }}\n"
 
 
 class WorkbenchBar(QWidget):

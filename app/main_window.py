@@ -16,7 +16,7 @@ import resources
 from app.actions import Actions
 from app.bridge import Bridge
 from app.canvas import Canvas
-from app.chrome import TOKENS, KeyGuard, WorkbenchBar, place_window, take_geometry
+from app.chrome import KeyGuard, WorkbenchBar, place_window, take_geometry, tokens
 from app.fire_workbench import LineCanvas
 from app.looking import Looking
 from app.menus import add_all, add_recent
@@ -175,8 +175,9 @@ class ClearbandWindow(QObject):
     def _on_theme(self, event: Any = None) -> None:
         """Lay our few tokens over napari's sheet, which each change of theme sets anew."""
         sheet = self.qt_window.styleSheet()
-        if TOKENS not in sheet:
-            self.qt_window.setStyleSheet(sheet + TOKENS)
+        ours = tokens(self.viewer.theme)
+        if ours not in sheet:
+            self.qt_window.setStyleSheet(sheet + ours)
 
     def _put_status(self) -> None:
         """Stand in napari's status bar in the place of its own words."""

@@ -1,14 +1,18 @@
-"""The space bar belongs to the button or list that has the keyboard, and to the window else."""
+"""The space bar belongs to the button or list that has the keyboard; quiet words can be read."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
+import pytest
+from napari.utils.theme import get_theme
 from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QApplication, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from app.chrome import KeyGuard
+from app.chrome import KeyGuard, tokens
 
 
 def claims(widget: QWidget, key: Qt.Key = Qt.Key.Key_Space) -> bool:
@@ -43,3 +47,17 @@ def test_space_goes_to_what_has_the_keyboard(qtbot: Any) -> None:
     qtbot.waitUntil(one.hasFocus, timeout=3000)
     guard.stop()
     assert not claims(one)
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_quiet_words_can_be_read(theme: str) -> None:
+    ground = get_theme(theme).background.as_rgb_tuple(alpha=False)
+    *text, alpha = map(int, re.findall(r"\d+", tokens(theme).split("rgba")[1]))
+    mixed = [(c * alpha + g * (255 - alpha)) / 255 for c, g in zip(text, ground, strict=True)]
+
+    def luminance(color: Sequence[float]) -> float:
+        linear = [((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(mixed), luminance(ground)))
+    assert (light + 0.05) / (dark + 0.05) > 4.5
