@@ -249,8 +249,16 @@ class ConceptReading:
         """Return its parents, the farthest first."""
         return self.family().lineage(concept)[:-1]
 
-    def graph(self, guards: Guards | None = None, most: int = MOST_NODES) -> ImageGraph:
-        """Return the graph of the concepts that are most present in this image."""
+    def graph(
+        self, guards: Guards | None = None, most: int = MOST_NODES, besides: int | None = None
+    ) -> ImageGraph:
+        """Return the graph of the concepts that are most present in this image.
+
+        Parameters
+        ----------
+        besides : int, optional
+            A concept that is among them however weak it is, if it is on at all.
+        """
         mass, sizes = self.codes.mass, self.dictionary.sizes
         order = np.argsort(-mass, kind="stable")
         active = [int(n) for n in order[mass[order] > 0]]
@@ -258,7 +266,10 @@ class ConceptReading:
         levels = [[n for n in active if sizes.level_of(n) == level] for level in LEVELS]
         first = [n for some in levels for n in some[: most // 3]]
         rest = [n for n in active if n not in set(first)]
-        nodes = tuple(sorted([*first, *rest[: most - len(first)]], key=lambda n: -mass[n]))
+        chosen = [*first, *rest[: most - len(first)]]
+        if besides in active and besides not in chosen:
+            chosen = [*chosen[: most - 1], besides]
+        nodes = tuple(sorted(chosen, key=lambda n: -mass[n]))
         place = {concept: n for n, concept in enumerate(nodes)}
         kept = self.family(guards).among(nodes)
         edges = np.array([(place[r.child], place[r.parent]) for r in kept], np.int64)
@@ -297,12 +308,12 @@ class ConceptReading:
             names=("Where both are on, the weaker of the two",),
         )  # fmt: skip
 
-    def graph_text(self, guards: Guards | None = None) -> str:
+    def graph_text(self, guards: Guards | None = None, besides: int | None = None) -> str:
         """Return the graph as GraphML, an edge from child to parent."""
         from backends.concepts.describing import ConceptGraph
         from backends.concepts.files import graphml
 
-        nodes = self.graph(guards).nodes
+        nodes = self.graph(guards, besides=besides).nodes
         mass = self.codes.mass
         told = tuple(self.image.here(n, float(mass[n])) for n in nodes)
         return graphml(ConceptGraph(told, tuple(self.family(guards).among(nodes))))

@@ -127,7 +127,7 @@ class GraphPage(Page):
         strength, support = self.strength.value() / 100, self.support.value()
         self.strength_line.setText(f"Joined from {100 * strength:.0f}\u00a0%")
         self.support_line.setText(f"Support {support}")
-        self.graph = graph = reading.graph(self._guards())
+        self.graph = graph = reading.graph(self._guards(), besides=self.desk.concept)
         self.places = ring_places(graph)
         rest = f"; {graph.left_out} weaker ones are left out" if graph.left_out else ""
         lines = "line" if len(graph.edges) == 1 else "lines"
@@ -199,7 +199,8 @@ class GraphPage(Page):
             self.labels.append(label)
 
     def _on_concept(self) -> None:
-        if self.isVisible() and self.graph is not None:
+        drawn = self.graph is not None and self.desk.concept in self.graph.nodes
+        if self.isVisible() and drawn:
             self._draw_nodes(text_color(self))
             self._say_about()
         else:
@@ -247,10 +248,10 @@ class GraphPage(Page):
         reading = self.desk.field
         if reading is None:
             return
-        guards = self._guards()
+        guards, besides = self._guards(), self.desk.concept
 
         def run(progress: Progress) -> None:
-            write_text(path, reading.graph_text(guards))
+            write_text(path, reading.graph_text(guards, besides))
 
         job: Job[None] = Job(f"Save the graph of concepts to {path.name}", run)
         self.desk.workspace.submit(job)

@@ -151,6 +151,11 @@ def test_the_graph_holds_the_strongest_of_each_level(read: Any) -> None:
     assert int(np.argmax(mass)) in graph.nodes
     assert graph.left_out == int((mass > 0).sum()) - len(graph.nodes)
     assert (graph.edges < len(graph.nodes)).all()
+    weakest = int(np.flatnonzero(mass > 0)[np.argmin(mass[mass > 0])])
+    assert weakest not in graph.nodes
+    with_it = reading.graph(most=9, besides=weakest).nodes
+    assert weakest in with_it
+    assert len(with_it) <= 9
 
 
 def test_the_parts_of_a_decision_sum_to_its_score_and_follow_changes(read: Any) -> None:
