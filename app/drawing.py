@@ -161,8 +161,8 @@ class Drawing:
                     [np.asarray(r.vertices, np.float64) for r in mine],
                     shape_type="polygon",
                     edge_width=layer.current_edge_width,
-                    edge_color=[key_color(r.color) for r in mine],
-                    face_color=[key_color(r.color) + "26" for r in mine],
+                    edge_color=[r.shown_color for r in mine],
+                    face_color=[r.shown_color + "26" for r in mine],
                 )
             layer.current_edge_color = key_color(self.workspace.next_color())
             layer.mode = mode
@@ -177,7 +177,7 @@ class Drawing:
             REGIONS,
             "Regions",
             f"{len(mine)} drawn",
-            swatch=tuple(key_color(r.color) for r in mine[:4]),
+            swatch=tuple(dict.fromkeys(r.shown_color for r in mine))[:4],
             visible=before.visible if before else True,
             opacity=before.opacity if before else 1.0,
             tooltip="\n".join(r.name for r in mine[:20]),

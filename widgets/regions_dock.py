@@ -164,13 +164,12 @@ class RegionsDock(QWidget):
         self.table.setRowCount(len(items))
         for row, item in enumerate(items):
             assert scene is not None
-            name = QTableWidgetItem(_swatch(key_color(item.color)), item.name)
+            # As on the image and among the spectra: of its class, where an area has one.
+            color = item.shown_color if isinstance(item, Region) else key_color(item.color)
+            name = QTableWidgetItem(_swatch(color), item.name)
             name.setData(Qt.ItemDataRole.UserRole, item.id)
             self.table.setItem(row, _NAME, name)
-            kind = QTableWidgetItem("")
-            if isinstance(item, Region) and item.class_name:
-                # On the image and among the spectra areas have the colours of the shared key.
-                kind = QTableWidgetItem(_swatch(item.shown_color), item.class_name)
+            kind = QTableWidgetItem(item.class_name if isinstance(item, Region) else "")
             place = QTableWidgetItem(_place(item, scene))
             fixed = (place,) if isinstance(item, Region) else (kind, place)
             for cell in fixed:

@@ -210,9 +210,10 @@ class SpectrumDock(QWidget):
 
     def _read(self, scene: Scene, item: Pin | Region) -> None:
         def run(progress: Progress) -> Curve:
-            color = key_color(item.color)
             if isinstance(item, Pin):
+                color = key_color(item.color)
                 return Curve(item.name, color, scene.spectrum(item.row, item.col))
+            color = item.shown_color
             values = scene.spectra(item.mask(scene.shape[:2]), limit=_REGION_SAMPLE)
             if len(values) == 0:
                 return Curve(item.name, color, np.full(scene.shape[2], np.nan))

@@ -167,6 +167,33 @@ def test_drawn_outline_becomes_a_region_in_its_key_colour(desk, make_scene, put)
     assert len(layer.data) == 1
 
 
+def test_areas_have_the_colours_of_their_classes(desk, make_scene, put) -> None:
+    """As QuPath's file says, or by the name of the class; without one, of the shared key."""
+    scene = put(make_scene())
+    ring = np.array(RING, float)
+    workspace = desk.workspace
+    workspace.add_region(
+        Region("Core", scene.id, ring, 0, class_name="Tumor", class_color="#C80000")
+    )
+    workspace.add_region(Region("Rest", scene.id, ring + 9, 1, class_name="Water"))
+    workspace.add_region(Region("Plain", scene.id, ring + 3, 2))
+    layer = desk.canvas.drawing._regions[scene.id]
+
+    def colors(of) -> list[str]:
+        return ["#{:02X}{:02X}{:02X}".format(*(round(255 * v) for v in c[:3])) for c in of]
+
+    wanted = ["#C80000", "#0072B2", key_color(2)]
+    assert colors(layer.edge_color) == colors(layer.face_color) == wanted
+    assert desk.canvas.board.row(scene.id, REGIONS).swatch == tuple(wanted)
+    # Another class in the table is another colour on the image; undone, the file's again.
+    core = next(iter(workspace.regions))
+    workspace.change_region(core, class_name="Water", class_color="")
+    assert colors(layer.edge_color) == ["#0072B2", "#0072B2", key_color(2)]
+    assert desk.canvas.board.row(scene.id, REGIONS).swatch == ("#0072B2", key_color(2))
+    workspace.commands.undo()
+    assert colors(layer.edge_color) == wanted
+
+
 def test_outline_moved_and_deleted_by_hand(desk, make_scene, put) -> None:
     scene = put(make_scene())
     draw(desk, scene, RING)

@@ -73,6 +73,9 @@ def test_region_shows_mean_and_deviation(opened: Any) -> None:
     values = scene.spectra(region.mask(scene.shape[:2]))
     curve = dock._curves[region.id]
     np.testing.assert_allclose(curve.values, values.mean(axis=0), rtol=1e-5)
+    # One with a class has the colour of its class here, too, as on the image.
+    workspace.change_region(region.id, class_name="Water")
+    assert dock._curves[region.id].color == "#0072B2"
     np.testing.assert_allclose(curve.spread, values.std(axis=0), rtol=1e-4)
 
 

@@ -153,7 +153,8 @@ class ReferencesBox(QWidget):
         self.list.blockSignals(True)
         self.list.clear()
         for item in items:
-            cell = QListWidgetItem(_swatch(key_color(item.color)), item.name)
+            color = item.shown_color if isinstance(item, Region) else key_color(item.color)
+            cell = QListWidgetItem(_swatch(color), item.name)
             cell.setData(Qt.ItemDataRole.UserRole, item.id)
             cell.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
             on = self._known[item.id]
