@@ -25,7 +25,7 @@ from backends.jobs import Progress
 from backends.overlays import software_versions
 from backends.regions import Outline, Region
 from backends.runlog import LogLine
-from backends.session_overlays import ArrayBox, ArrayShelf, overlay_of, record_of
+from backends.session_overlays import ArrayBox, ArrayShelf, heatmap_of, overlay_of, record_of
 from backends.session_records import (
     FORMAT,
     UPGRADES,
@@ -39,6 +39,7 @@ from backends.session_records import (
     RegionRecord,
     SceneRecord,
     SessionRecord,
+    SliceMapRecord,
     plain_text,
     plain_value,
 )
@@ -213,6 +214,10 @@ def _record(
         software=versions,
         scenes=scenes,
         overlays=[record_of(overlay, shelf) for overlay in state.overlays],
+        slice_maps=[
+            SliceMapRecord.model_validate({"slice": number, "map": record_of(heatmap, shelf)})
+            for number, heatmap in state.slice_maps
+        ],
         regions=regions,
         pins=pins,
         labels=labels,
@@ -264,7 +269,8 @@ def _parse(archive: zipfile.ZipFile, path: Path) -> SessionRecord:
 def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
     ids = [scene.id for scene in record.scenes]
     known = set(ids)
-    named = [*record.overlays, *record.regions, *record.pins, *record.labels]
+    of_slices = [each.map for each in record.slice_maps]
+    named = [*record.overlays, *of_slices, *record.regions, *record.pins, *record.labels]
     if len(known) != len(ids) or any(item.scene not in known for item in named):
         raise BadInput("It speaks of scenes that are not in it.")
     shapes = {scene.id: scene.shape for scene in record.scenes}
@@ -277,6 +283,7 @@ def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
     return SessionState(
         scenes=tuple(_scene_ref(scene) for scene in record.scenes),
         overlays=tuple(overlay_of(overlay, box) for overlay in record.overlays),
+        slice_maps=tuple((each.slice, heatmap_of(each.map, box)) for each in record.slice_maps),
         regions=tuple(_region(r) for r in record.regions),
         pins=tuple(Pin(p.scene, p.row, p.col, p.name, p.color, p.id) for p in record.pins),
         labels=tuple(labels),

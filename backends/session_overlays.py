@@ -317,6 +317,13 @@ def _perimeters(record: PerimetersRecord, box: ArrayBox) -> tuple[Perimeter, ...
     return tuple(found)
 
 
+def heatmap_of(record: HeatmapRecord, box: ArrayBox) -> Heatmap:
+    """Return the heatmap of a record; raises as `overlay_of` does."""
+    made = overlay_of(record, box)
+    assert isinstance(made, Heatmap)
+    return made
+
+
 def _heatmap_facts(overlay: Heatmap) -> dict[str, Any]:
     view, grid = overlay.view, overlay.grid
     return {

@@ -18,7 +18,7 @@ from backends.errors import BadInput
 from backends.overlays import Provenance
 
 FORMAT = "clearband session"
-VERSION = 3
+VERSION = 4
 
 Text = Annotated[str, Field(max_length=4096)]
 LongText = Annotated[str, Field(max_length=1 << 20)]
@@ -138,6 +138,13 @@ class HeatmapRecord(OverlayBase):
     positive: bool = False
     grid: PlacementRecord | None = None
     grid_shape: tuple[int, int] = (0, 0)
+
+
+class SliceMapRecord(Record):
+    """The heatmap of one slice of a volume; ``map`` has the id of the one that is shown."""
+
+    slice: Count
+    map: HeatmapRecord
 
 
 class ConceptMapsRecord(OverlayBase):
@@ -365,11 +372,12 @@ class SessionRecord(Record):
     """All of a session file but its arrays."""
 
     format: Literal["clearband session"] = "clearband session"
-    version: Literal[3] = 3
+    version: Literal[4] = 4
     saved_utc: Text = ""
     software: dict[str, Text] = {}
     scenes: list[SceneRecord] = []
     overlays: list[OverlayRecord] = []
+    slice_maps: list[SliceMapRecord] = []
     regions: list[RegionRecord] = []
     pins: list[PinRecord] = []
     labels: list[LabelsRecord] = []
@@ -389,6 +397,7 @@ def _libraries_came(values: dict[str, Any]) -> dict[str, Any]:
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: _libraries_came,
     2: lambda values: {**values, "version": 3},  # what came with it has defaults
+    3: lambda values: {**values, "version": 4},  # the maps of a volume's other slices, too
 }
 
 

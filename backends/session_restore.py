@@ -155,6 +155,10 @@ def restore(opened: Opened, workspace: Workspace) -> Restored:
     for overlay in state.overlays:
         if overlay.scene_id in fitting:
             workspace.add_overlay(replace(overlay, scene_id=fitting[overlay.scene_id]))
+    for number, heatmap in state.slice_maps:
+        if heatmap.scene_id in fitting:
+            moved_map = replace(heatmap, scene_id=fitting[heatmap.scene_id])
+            workspace.keep_slice_map(number, moved_map)
     workspace.set_libraries(opened.libraries)
     workspace.run_log.replace(state.run_log)
     active = ids.get(state.active_scene or "") or next(iter(ids.values()), None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.composite import Recipe
-from backends.overlays import Overlay
+from backends.overlays import Heatmap, Overlay
 from backends.regions import Region
 from backends.runlog import LogLine
 from backends.scene import Scene
@@ -81,12 +81,15 @@ class SessionState:
 
     Attributes
     ----------
+    slice_maps : tuple of (number, Heatmap)
+        Of volumes: the heatmap of each slice, from 0, under the id of the overlay shown.
     notes : tuple of str
         What could not be kept, one sentence each.
     """
 
     scenes: tuple[SceneRef, ...] = ()
     overlays: tuple[Overlay, ...] = ()
+    slice_maps: tuple[tuple[int, Heatmap], ...] = ()
     regions: tuple[Region, ...] = ()
     pins: tuple[Pin, ...] = ()
     labels: tuple[LabelSheet, ...] = ()
@@ -105,6 +108,7 @@ class SessionState:
             self,
             scenes=tuple(s for s in self.scenes if s.id in keep),
             overlays=tuple(o for o in self.overlays if o.scene_id in keep),
+            slice_maps=tuple(pair for pair in self.slice_maps if pair[1].scene_id in keep),
             regions=tuple(r for r in self.regions if r.scene_id in keep),
             pins=tuple(p for p in self.pins if p.scene_id in keep),
             labels=tuple(s for s in self.labels if s.scene_id in keep),
@@ -160,6 +164,9 @@ def collect_state(
     state = SessionState(
         scenes=tuple(refs),
         overlays=tuple(workspace.overlays.values()),
+        slice_maps=tuple(
+            pair for each in workspace.slice_maps.values() for pair in sorted(each.items())
+        ),
         regions=tuple(workspace.regions.values()),
         pins=tuple(workspace.pins.values()),
         labels=tuple(workspace.labels.values()),
@@ -183,6 +190,7 @@ def _joined(state: SessionState, absent: SessionState) -> SessionState:
         state,
         scenes=state.scenes + absent.scenes,
         overlays=state.overlays + absent.overlays,
+        slice_maps=state.slice_maps + absent.slice_maps,
         regions=state.regions + absent.regions,
         pins=state.pins + absent.pins,
         labels=state.labels + absent.labels,

@@ -19,7 +19,7 @@ from psygnal import Signal
 from backends.commands import Command, CommandStack
 from backends.errors import BadInput
 from backends.jobs import InlineRunner, Job, JobHandle, JobState, Runner
-from backends.overlays import Overlay
+from backends.overlays import Heatmap, Overlay
 from backends.regions import Region
 from backends.runlog import RunLog
 from backends.scene import Scene
@@ -117,6 +117,8 @@ class Workspace:
         self.dispatch = dispatch or (lambda callback: callback())
         self.scenes: dict[str, Scene] = {}
         self.overlays: dict[str, Overlay] = {}
+        # Of volumes, by the overlay that shows one of them: the map of each slice, from 0.
+        self.slice_maps: dict[str, dict[int, Heatmap]] = {}
         self.regions: dict[str, Region] = {}
         self.pins: dict[str, Pin] = {}
         self.labels: dict[str, LabelSheet] = {}
@@ -196,12 +198,17 @@ class Workspace:
 
     def remove_overlay(self, overlay_id: str) -> None:
         """Take an overlay away."""
+        self.slice_maps.pop(overlay_id, None)
         overlay = self.overlays.pop(overlay_id, None)
         if overlay is None:
             return
         if self._active_overlay == overlay_id:
             self.activate_overlay(None)
         self.overlay_removed.emit(overlay)
+
+    def keep_slice_map(self, number: int, heatmap: Heatmap) -> None:
+        """Keep the heatmap of a slice, from 0, that may not be the one on the screen."""
+        self.slice_maps.setdefault(heatmap.id, {})[number] = heatmap
 
     def activate_overlay(self, overlay_id: str | None) -> None:
         """Make an overlay the active one."""

@@ -131,3 +131,17 @@ def test_maps_of_a_volume_follow_the_slice_on_the_screen(
     assert not go(shown).trust
     assert window.canvas.board.row(scene.id, here.id).kind == "not assessed"
     assert go(other).trust  # and it is still there on the way back
+
+    # A session keeps the maps of all slices, each with its trust.
+    maps = [go(number).values.copy() for number in range(4)]
+    window.sessions.save(tmp_path / "volume.clearband")
+    qtbot.waitUntil(lambda: window.sessions.path is not None, timeout=20_000)
+    window.sessions.open(tmp_path / "volume.clearband")
+    qtbot.waitUntil(lambda: scene.id not in window.workspace.scenes, timeout=20_000)
+    scene = window.workspace.active_scene
+    qtbot.waitUntil(lambda: window.canvas.pictures.shown(scene.id) is not None, timeout=20_000)
+    for number in range(4):
+        again = go(number)
+        np.testing.assert_array_equal(again.values, maps[number])
+        assert bool(again.trust) == (number == other)
+    assert dock.desk.answer is None  # it can be seen, but what the network saw is gone

@@ -163,6 +163,10 @@ def full_workspace(scenes: Iterable[Scene], library: Path | None = None) -> Work
             continue
         for overlay in one_of_each(scene):
             workspace.add_overlay(overlay)
+        why = workspace.overlays["why"]
+        assert isinstance(why, Heatmap)
+        for of_slice in (0, 3):  # as if it were a volume
+            workspace.keep_slice_map(of_slice, replace(why, values=why.values + of_slice))
         ring = np.array([[2.0, 2.5], [2.0, 7.0], [8.0, 7.0]])
         hole, other = ring * 0.2 + 3, Outline(ring + 4, (ring * 0.1 + 6,))
         region = Region(

@@ -94,6 +94,12 @@ def test_everything_comes_back(tmp_path: Path, scene_file: SceneFile) -> None:
         got = after.overlays[overlay_id]
         assert got.scene_id == new.id
         assert same(overlay, got, leave=("scene_id", "parameters")), overlay.title
+    assert list(after.slice_maps) == ["why"]
+    assert list(after.slice_maps["why"]) == [0, 3]
+    for number, heatmap in after.slice_maps["why"].items():
+        assert heatmap.scene_id == new.id
+        wanted = before.slice_maps["why"][number]
+        assert same(wanted, heatmap, leave=("scene_id", "parameters"))
     assert after.overlays["map"].provenance.parameters == {
         "layers": 2,
         "rates": [0.1, 0.2],
@@ -161,6 +167,7 @@ def test_sessions_of_every_version_open(sample: Path) -> None:
         assert same(overlay, got, leave=("provenance",))
         assert got.provenance.method == "es_mhc"
         assert got.provenance.notes == ("A note.",)
+    assert list(workspace.slice_maps.get("why", {})) == ([0, 3] if version >= 4 else [])
     assert workspace.labels[scene.id].values[2:5].all()
     assert workspace.pins["pin"].name == "Pin 1"
     region = workspace.regions["region"]

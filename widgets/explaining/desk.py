@@ -131,15 +131,17 @@ class Desk(PageDesk):
         if isinstance(shown, Heatmap) and isinstance(overlay, Heatmap) and not shown.partial:
             # The user may have given it other colours or another name meanwhile.
             overlay = replace(shown, trust=overlay.trust, provenance=overlay.provenance)
-        self._keep(answer)
+        self._keep(overlay.id, answer)
         if self.workspace.add_overlay(overlay) and shown is None:
             self.bring_to_front(overlay)
         self.changed.emit()
         self.answered.emit(answer)
 
-    def _keep(self, answer: Answer) -> None:
-        assert answer.overlay is not None
-        self.answers[answer.overlay.id] = answer
+    def _keep(self, overlay_id: str, answer: Answer | None) -> None:
+        if answer is None:
+            self.answers.pop(overlay_id, None)
+            return
+        self.answers[overlay_id] = answer
         while len(self.answers) > ANSWERS_KEPT:
             self.answers.popitem(last=False)
 

@@ -43,23 +43,31 @@ class SliceMaps:
         number = slice_of(heatmap, self._workspace)
         if answer.each:
             self._each[heatmap.id] = dict(answer.each)
+            for slice_number, one in answer.each:
+                self._keep_map(slice_number, one)
             while len(self._each) > VOLUMES_KEPT:
                 self._each.pop(next(iter(self._each)))
         each = self._each.get(heatmap.id)
         if each is None or number is None:
             return True
         each[number] = answer
+        self._keep_map(number, answer)
         shown = self._workspace.overlays.get(heatmap.id)
         if not isinstance(shown, Heatmap):
             return True
         return slice_of(shown, self._workspace) == number
+
+    def _keep_map(self, number: int, answer: Answer) -> None:
+        """Keep a map beyond its answer: for the session, and when answers are many."""
+        if answer.heatmap is not None:
+            self._workspace.keep_slice_map(number, answer.heatmap)
 
     def forget(self, overlay_id: str) -> None:
         """A map was closed."""
         self._each.pop(overlay_id, None)
         self._hidden.discard(overlay_id)
 
-    def show(self, scene_id: str, number: int, keep: Callable[[Answer], None]) -> None:
+    def show(self, scene_id: str, number: int, keep: Callable[[str, Answer | None], None]) -> None:
         """Bring the maps of a slice onto the screen.
 
         Parameters
@@ -67,7 +75,7 @@ class SliceMaps:
         number : int
             Of the slice, from 0.
         keep : callable
-            Told the answer that a map now belongs to.
+            Told the id of a map and the answer that it now belongs to, if that is still known.
         """
         for heatmap in list(self._workspace.overlays_of(scene_id)):
             if not isinstance(heatmap, Heatmap):
@@ -75,10 +83,12 @@ class SliceMaps:
             there = slice_of(heatmap, self._workspace)
             if there is None:
                 continue
-            answer = self._each.get(heatmap.id, {}).get(number)
-            if there != number and answer is not None and answer.heatmap is not None:
-                keep(answer)
-                self._workspace.add_overlay(replace(answer.heatmap, view=heatmap.view))
+            kept = self._workspace.slice_maps.get(heatmap.id, {}).get(number)
+            if there != number and kept is not None:
+                answer = self._each.get(heatmap.id, {}).get(number)
+                # Without its answer, as after a session, a map is seen but cannot be assessed.
+                keep(heatmap.id, answer)
+                self._workspace.add_overlay(replace(kept, view=heatmap.view))
                 there = number
             self._set_visible(heatmap, there == number)
 
