@@ -142,6 +142,12 @@ def test_part_of_the_image(dock: Any, tmp_path: Path, weights: Path) -> None:
         assert found.values.shape == shape
         assert (found.placement.row, found.placement.col) == (corner, corner)
     assert "4,4,24,24" in dock._workspace.run_log.lines[-1].command
+    # What a map of tiles may show beside the image is said where the map is spoken of.
+    assert "Stitched from tiles" not in dock.ask.result.line.text()
+    dock.ask.where.tiles_check.setChecked(True)
+    dock.ask.go_button.click()
+    assert dock.desk.answer.found is None
+    assert "Stitched from tiles" in dock.ask.result.line.text()
 
 
 def test_not_assessed_until_asked(

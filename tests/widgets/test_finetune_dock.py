@@ -120,6 +120,14 @@ def test_a_training_ends_in_figures(
     dock.result.show_card(card, rows, [card, card])
     assert dock.result.errors.rowCount() == 1
     assert dock.result.others.rowCount() == 2
+    cost = card["cost"]
+    shown = [dock.result.others.item(0, column).text() for column in range(1, 4)]
+    assert shown == [
+        f"{cost['parameters'] / 1e6:.1f}", f"{cost['flops'] / 1e9:.2f}",
+        f"{cost['latency_ms']:.0f}",
+    ]  # fmt: skip
+    heads = [dock.result.others.horizontalHeaderItem(c).text() for c in range(1, 4)]
+    assert heads == ["M", "GF", "ms"]
     dock.result.errors.cellDoubleClicked.emit(0, 0)
     assert opened == [folder / "benign" / "benign_001.png"]
 

@@ -59,6 +59,9 @@ class ResultBox(QWidget):
         if answer is not None and answer.found is not None:
             lines.append(likeliest(answer.top, start=_whose(answer)))
             lines += [escape(state.sentence) for state in answer.found.explanation.states]
+        else:  # stitched, or of an earlier session: what a person must know is in its notes
+            known = () if answer is None else answer.classifier.card.notes
+            lines += [escape(n) for n in heatmap.provenance.notes if n not in known]
         if one_value(heatmap):
             lines.append("The map has one value; what mattered are the parts of the spectrum.")
         seen = () if answer is None or answer.found is None else answer.found.prepared.wavelength_nm

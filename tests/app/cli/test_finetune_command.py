@@ -63,8 +63,14 @@ def test_a_network_is_taught_listed_and_compared(
     two[two.index("16")] = "32"
     assert run(two) == 0
     table = capsys.readouterr().out
-    assert "parameters" in table
-    assert "squeezenet1_0" in table
+    head, *rows = [line.split() for line in table.splitlines() if line.strip()][-3:]
+    assert head[:4] == ["network", "parameters", "GFLOPs", "ms/image"]
+    for row, name in zip(rows, ("compact_cnn", "squeezenet1_0"), strict=True):
+        cost = json.loads((out / name / "network.json").read_text())["cost"]
+        assert row[0] == name
+        assert int(row[1].replace(",", "")) == cost["parameters"]
+        assert float(row[2]) == pytest.approx(cost["flops"] / 1e9, abs=0.006)
+        assert float(row[3]) == pytest.approx(cost["latency_ms"], abs=0.06)
     assert (out / "squeezenet1_0" / "network.safetensors").is_file()
 
 
