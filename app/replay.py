@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from backends.errors import BadInput, Cancelled, ClearbandError, WrongUse
@@ -69,7 +71,8 @@ def replay(path: Path, out: Path | None = None, progress: Progress | None = None
     for number, line in enumerate(lines, 1):
         if progress is not None:
             progress.check()
-        code = run(_rewritten(line.command, moved))
+        with _said(line.command):
+            code = run(_rewritten(line.command, moved))
         if code == Cancelled.exit_code:
             raise Cancelled
         if code != 0:
@@ -77,6 +80,17 @@ def replay(path: Path, out: Path | None = None, progress: Progress | None = None
         if progress is not None:
             progress.advance()
     return lines
+
+
+@contextmanager
+def _said(command: Sequence[str]) -> Iterator[None]:
+    """Let results record the line of the log that makes them, not this program's own command."""
+    before = sys.argv
+    sys.argv = [before[0] if before else "clearband", *command]
+    try:
+        yield
+    finally:
+        sys.argv = before
 
 
 def _elsewhere(lines: Sequence[LogLine], out: Path | None) -> dict[str, str]:

@@ -21,18 +21,26 @@ from backends.simulate.night import make_night, night_of
 if TYPE_CHECKING:
     from app.main_window import ClearbandWindow
 
-STORIES = ("fire-night",)
+STORIES = ("fire-night", "working-day")
 # What the first half may take at most; a slow machine draws without a graphics card.
 PATIENCE_S = 600.0
 _REST_S = 0.4
 _READY = "evening.json"
+_REAL = Path("hsi") / "envi"
 
 
-def play_story(story: str, folder: Path) -> list[tuple[Path, str]]:
+def play_story(
+    story: str, folder: Path, data: Path | None = None
+) -> list[tuple[Path, str]]:
     """Play a story and return its pictures with what they show.
 
     It keeps settings, lines and sessions in a home of its own inside the folder. In the middle
-    the program is killed as a crash would; another goes on.
+    of the night the program is killed as a crash would; another goes on.
+
+    Parameters
+    ----------
+    data : Path, optional
+        A folder of real data; without it a day is spent on the demo scene.
 
     Raises
     ------
@@ -45,10 +53,31 @@ def play_story(story: str, folder: Path) -> list[tuple[Path, str]]:
         raise WrongUse(f"There is no story called {story}.", way_out=f"Use: {', '.join(STORIES)}.")
     folder = folder.resolve()
     with _home(folder / "home"):
+        if story == "working-day":
+            return _day(folder, data)
         make_night(folder / "files")
         killed = _evening_killed(story, folder)
         steps = FireNight(night_of(folder / "files"), folder).morning()
         return [*killed, *play_steps(steps, folder, len(killed) + 1, _REST_S)]
+
+
+def _day(folder: Path, data: Path | None) -> list[tuple[Path, str]]:
+    """Play a day on a real scene, or the demo scene, and do it again from its log."""
+    from app.working_day import WorkingDay
+
+    library = None
+    if data is not None and (data / _REAL / "enmap_potsdam_a.hdr").is_file():
+        scene = data / _REAL / "enmap_potsdam_a.hdr"
+        labels = scene.with_name("enmap_potsdam_a_labels.hdr")
+        library = data / "hsi" / "speclib" / "library_berlin.hdr"
+    else:
+        from backends.simulate import demo_scene
+
+        scene, labels = demo_scene("valley")
+    day = WorkingDay(scene, labels, library, folder)
+    taken = play_steps(day.steps(), folder, 1, _REST_S)
+    day.again()
+    return taken
 
 
 def play_evening(story: str, folder: Path) -> None:

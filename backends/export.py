@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.areas import ClassArea, class_areas
-from backends.composite import Recipe
-from backends.errors import BadInput, WrongUse
+from backends.composite import Recipe, default_recipe, preset_recipe
+from backends.errors import BadInput, ClearbandError, WrongUse
 from backends.io.writers.page import ColorBar, LegendEntry
 from backends.jobs import Progress
 from backends.overlays import (
@@ -215,7 +215,20 @@ def export_command(
         words += ["--layer", request.overlay.title]
     if request.opacity is not None:
         words += ["--opacity", f"{request.opacity:g}"]
+        words += _composite(request)
     return (*words, "--out", str(path))
+
+
+def _composite(request: ExportRequest) -> list[str]:
+    """Return how the scene below is shown, where that is a preset other than its first picture."""
+    recipe, scene = request.recipe, request.scene
+    if recipe is None or recipe == default_recipe(scene):
+        return []
+    try:
+        known = preset_recipe(scene, recipe.id) == recipe
+    except ClearbandError:
+        return []
+    return ["--composite", recipe.id] if known else []
 
 
 def _overlay(

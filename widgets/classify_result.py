@@ -83,8 +83,9 @@ class ResultPanel(QWidget):
         self.apart_button.setVisible(random)
         if metrics:
             self.figures.setColumnHidden(2, not random)
-            named = f"{values['protocol']}, seed {values['seed']}"
-            self.figures.setHorizontalHeaderLabels(["Measured on", named, "Separate blocks"])
+            # Two lines: in one, there is no room for the names of the figures.
+            named = f"{values['protocol']},\nseed {values['seed']}"
+            self.figures.setHorizontalHeaderLabels(["Measured on", named, "Separate\nblocks"])
             self._fill(1, metrics, values["split"])
             self._fill(2, None, None)
             fit_table(self.figures)

@@ -10,6 +10,7 @@ import typer
 
 from app.cli.console import emit, run_job
 from app.cli.root import app
+from backends.composite import preset_recipe
 from backends.errors import BadInput
 from backends.export import ExportRequest, export
 from backends.jobs import Job, Progress
@@ -28,6 +29,9 @@ def export_command(
     opacity: Annotated[
         float | None, typer.Option("--opacity", help="Over the scene, 0 to 1 (pictures).")
     ] = None,
+    composite: Annotated[
+        str | None, typer.Option("--composite", help="Picture below: natural, cir, swir …")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a class map, its areas, a report, spectra … to a file."""
@@ -36,7 +40,7 @@ def export_command(
         with ExitStack() as stack:
             workspace = _load(source, progress)
             stack.callback(workspace.close)
-            request = _request(workspace, what, layer, opacity)
+            request = _request(workspace, what, layer, opacity, composite)
             return export(request, out, format, progress=progress)
 
     written = run_job(Job(f"Export {what} of {source.name}", run), quiet=as_json)
@@ -61,7 +65,11 @@ def _load(source: Path, progress: Progress) -> Workspace:
 
 
 def _request(
-    workspace: Workspace, what: str, layer: str | None, opacity: float | None
+    workspace: Workspace,
+    what: str,
+    layer: str | None,
+    opacity: float | None,
+    composite: str | None = None,
 ) -> ExportRequest:
     scene = workspace.active_scene
     if what == "spectra":
@@ -78,4 +86,6 @@ def _request(
             way_out=f"It holds: {known}.",
         )
     overlay = overlays[-1]
-    return ExportRequest(workspace.scenes[overlay.scene_id], what, overlay, opacity=opacity)
+    scene = workspace.scenes[overlay.scene_id]
+    recipe = None if composite is None else preset_recipe(scene, composite)
+    return ExportRequest(scene, what, overlay, recipe=recipe, opacity=opacity)

@@ -52,6 +52,7 @@ def stats_command(
 def regions_command(
     scene: SceneArg,
     areas: Annotated[Path, typer.Option("--areas", help="Labels or areas with classes.")],
+    areas_option: AreasOption = None,
     out: Out = None,
     option: Option = None,
     as_json: AsJson = False,
@@ -61,7 +62,10 @@ def regions_command(
     def work(opened: Scene, progress: Progress, command: str) -> Product:
         from backends.spectra.area_statistics import describe_areas
 
-        return describe_areas(opened, areas, command=command, progress=progress)
+        return describe_areas(
+            opened, areas, options=pairs(areas_option, "--areas-option"), command=command,
+            progress=progress,
+        )  # fmt: skip
 
     run_tool("Areas", scene, out, option, as_json, work)
 

@@ -18,7 +18,7 @@ def tour(
         Path | None, typer.Option("--data", help="A folder of real data to show as well.")
     ] = None,
     story: Annotated[
-        str, typer.Option("--story", help="A whole piece of work instead: fire-night.")
+        str, typer.Option("--story", help="A whole piece of work: fire-night, working-day.")
     ] = "",
     chapter: Annotated[str, typer.Option("--chapter", hidden=True)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -32,7 +32,7 @@ def tour(
     if story:
         from app.stories import play_story
 
-        taken = play_story(story, out)
+        taken = play_story(story, out, data)
     else:
         from app.tour import play
 

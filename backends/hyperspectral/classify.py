@@ -318,7 +318,11 @@ def _with_origin(overlay: Overlay, fitted: Fitted) -> Overlay:
 def with_apart(result: ClassifyResult, apart: Apart) -> ClassifyResult:
     """Return a result with the figures of separate blocks written beside its own."""
     made = result.overlays[0].provenance
-    made = replace(made, figures={**made.figures, "separate_blocks": _short(apart)})
+    made = replace(
+        made,
+        figures={**made.figures, "separate_blocks": _short(apart)},
+        command=made.command.replace(" --no-both", " --both"),
+    )
     overlays = tuple(replace(overlay, provenance=made) for overlay in result.overlays)
     return replace(result, overlays=overlays, apart=apart)
 

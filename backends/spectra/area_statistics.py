@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,19 @@ def band_table(scene: Scene, *, progress: Progress | None = None) -> list[dict[s
 
 
 def describe_areas(
-    scene: Scene, areas: Path, *, command: str = "", progress: Progress | None = None
+    scene: Scene,
+    areas: Path,
+    *,
+    options: Mapping[str, Any] | None = None,
+    command: str = "",
+    progress: Progress | None = None,
 ) -> Product:
     """Return size and spectra of each class of labels or areas.
+
+    Parameters
+    ----------
+    options : mapping, optional
+        Of the reader of the areas.
 
     Raises
     ------
@@ -48,7 +59,7 @@ def describe_areas(
     """
     from backends.label_files import labels_for
 
-    labels = labels_for(scene, areas, progress=progress)
+    labels = labels_for(scene, areas, options, progress)
     if labels.values.shape != scene.shape[:2]:
         raise BadInput(
             f"{areas.name} has {labels.values.shape[0]} × {labels.values.shape[1]} pixels, "

@@ -105,7 +105,7 @@ def test_training_gives_map_figures_and_curve(
     )
     assert table.item(0, 0).text() == "Overall accuracy"
     assert table.item(0, 1).text() == f"{100 * figures['overall_accuracy']:.1f}\u00a0%"
-    assert table.horizontalHeaderItem(1).text() == "P10, seed 0"
+    assert table.horizontalHeaderItem(1).text() == "P10,\nseed 0"
     assert dock.result.accuracy.rowCount() == len(figures["classes"])
     assert dock.curve.isVisible() == (model == "es_mhc")
     if model == "es_mhc":
@@ -178,7 +178,7 @@ def test_a_fixed_split_asks_for_labels_that_test(
     qtbot.waitUntil(
         lambda: (
             dock.result.figures.isVisible()
-            and dock.result.figures.horizontalHeaderItem(1).text() == "FIX, seed 0"
+            and dock.result.figures.horizontalHeaderItem(1).text() == "FIX,\nseed 0"
         ),
         timeout=5000,
     )

@@ -143,7 +143,7 @@ def test_both_splits_side_by_side(opened: Any, qtbot: Any) -> None:
     table = dock.result.figures
     qtbot.waitUntil(lambda: "%" in (cells(table, 2) or [""])[0], timeout=30_000)
     first, second = [h for h in workspace.jobs if not h.job.quiet]
-    assert table.horizontalHeaderItem(2).text() == "Separate blocks"
+    assert table.horizontalHeaderItem(2).text() == "Separate\nblocks"
     for column, metrics in ((1, first.result.metrics), (2, second.result.metrics)):
         found = metrics.to_dict()
         assert cells(table, column)[:2] == [
