@@ -29,9 +29,7 @@ _READY = "evening.json"
 _REAL = Path("hsi") / "envi"
 
 
-def play_story(
-    story: str, folder: Path, data: Path | None = None
-) -> list[tuple[Path, str]]:
+def play_story(story: str, folder: Path, data: Path | None = None) -> list[tuple[Path, str]]:
     """Play a story and return its pictures with what they show.
 
     It keeps settings, lines and sessions in a home of its own inside the folder. In the middle

@@ -149,6 +149,7 @@ class WorkingDay:
     def _run(self, window: ClearbandWindow, tool: str) -> None:
         dock, lines = _tools(window), window.workspace.run_log.lines
         dock.show_tool(tool)
+        _clear(window)
         before = len(lines)
         Hand(window).press(dock.go_button)
         wait_for(window, lambda: len(lines) > before, tool)
@@ -165,6 +166,7 @@ class WorkingDay:
         wait_for(window, lambda: scene.id in workspace.labels, "the labels")
         dock = window.docks["classify"].inner
         dock.form.choose(MODEL)
+        _clear(window)
         dock.form.apart_box.setChecked(True)
         before = len(workspace.run_log.lines)
         Hand(window).press(dock.go_button)
@@ -189,7 +191,6 @@ class WorkingDay:
         self._write(window, self._dialog)
         self._write(window, _ask(window, "report", "html", self.folder / "report.html"))
         self._write(window, _ask(window, "areas", "csv", self.folder / "areas.csv"))
-        window.show_dock("layers")
         write_text(self.log, window.workspace.run_log.text())
 
     def _keep(self, window: ClearbandWindow, name: str) -> None:
@@ -223,8 +224,8 @@ class WorkingDay:
         pairs = [(f, folders[1] / f.relative_to(first)) for f in sorted(first.rglob("*.*"))]
         pairs += [(self.folder / n, first / n) for n in ("map.tif", "report.html", "areas.csv")]
         for name, made in (("match", "match"), ("index", "expr"), ("mnf", "mnf")):
-            pairs.append((self.folder / f"{name}.tif", _twin(self.folder / f"{name}.tif",
-                                                             first / f"{stem}_{made}")))  # fmt: skip
+            kept = self.folder / f"{name}.tif"
+            pairs.append((kept, _twin(kept, first / f"{stem}_{made}")))
         found = {str(one.relative_to(self.folder)): differences(one, two) for one, two in pairs}
         write_text(self.folder / "replayed.json", json.dumps(found, indent=1))
         differ = [f"{name} ({what})" for name, what in found.items() if what]
@@ -259,6 +260,14 @@ def _tools(window: ClearbandWindow) -> Any:
     window.show_dock("spectral_tools")
     settle(window, 0.05)
     return window.docks["spectral_tools"].inner
+
+
+def _clear(window: ClearbandWindow) -> None:
+    """Leave only the scene to be seen: what is made next is not to lie over what was before."""
+    scene = window.workspace.active_scene
+    assert scene is not None
+    for overlay in window.workspace.overlays_of(scene.id):
+        window.canvas.board.change(scene.id, overlay.id, visible=False)
 
 
 def _idle(window: ClearbandWindow) -> None:
