@@ -12,9 +12,9 @@ _TIMES = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(\+00:00| UTC|Z)?"), "TIME"),
     (re.compile(r'((?:"|&quot;)\w*seconds(?:"|&quot;): )[\d.e-]+'), r"\1TIME"),
     (re.compile(r"(Time taken(?:: |</t[hd]>\s*<td>))[\d.]+ s"), r"\1TIME"),
-    # A class map holds when it was made, so its digest does, too.
-    (re.compile(r"(Scene digest(?:: |</t[hd]>\s*<td>))[0-9a-f]{64}"), r"\1DIGEST"),
 )
+# The digest of a map that holds when it was made.
+_DIGEST = re.compile(r"(# Scene: \S+\.tif\n# Scene digest: )[0-9a-f]{64}")
 _TEXT = (".csv", ".json", ".html", ".txt", ".xml", ".geojson")
 # The line of origin below a picture is drawn, time and all.
 _ORIGIN_ROWS = 24
@@ -43,6 +43,7 @@ def _timeless(text: str, path: Path) -> str:
     for parent in path.parents:
         if len(parent.parts) > 1:
             text = text.replace(f"{parent}/", "")
+    text = _DIGEST.sub(r"\1DIGEST", text)
     for pattern, instead in _TIMES:
         text = pattern.sub(instead, text)
     return text

@@ -6,6 +6,8 @@ What the window did is then done again, twice, from its run log alone.
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -219,7 +221,9 @@ class WorkingDay:
         folders = [self.folder / "again", self.folder / "and-again"]
         for folder in folders:
             folder.mkdir(exist_ok=True)
-            replay(self.log, folder)
+            # What the actions print is no part of what the story says.
+            with redirect_stdout(sys.stderr):
+                replay(self.log, folder)
         stem, first = self.scene.stem, folders[0]
         pairs = [(f, folders[1] / f.relative_to(first)) for f in sorted(first.rglob("*.*"))]
         pairs += [(self.folder / n, first / n) for n in ("map.tif", "report.html", "areas.csv")]

@@ -401,7 +401,9 @@ def _notes(
     if val.size == 0:
         notes.append("No validation pixels: the last state is kept, not the best.")
     if name not in (*SEPARATE, "FIX", "ALL"):
-        notes.append("Random pixels: neighbours of test pixels were trained on; see DISJ.")
+        notes.append(
+            "Random pixels: neighbours of test pixels were trained on; on separate blocks (DISJ) none are."
+        )
     return tuple(notes)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from backends.composite import preset_recipe
 from backends.errors import BadInput, WrongUse
 from backends.export import (
     FORMATS,
@@ -150,6 +151,11 @@ def test_commands_replay_the_request(scene: Scene, class_map: ClassMap) -> None:
         "--out",
         "out dir/x.png",
     )
+    infrared = replace(request, recipe=preset_recipe(scene, "cir"))
+    said = export_command(infrared, "x.png", "png", "s.clearband")
+    assert said[said.index("--composite") + 1] == "cir"
+    opened = replace(request, recipe=preset_recipe(scene, "natural"))
+    assert "--composite" not in export_command(opened, "x.png", "png", "s.clearband")
     assert export_command(request, "x.png", "png", None) == ()
     assert export_command(ExportRequest(scene, "canvas"), "x.png", "png", "s") == ()
 
