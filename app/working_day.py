@@ -22,6 +22,7 @@ from app.same_files import differences
 from app.tour import Step, settle, wait_for
 from backends.errors import ClearbandError
 from backends.io.writers.atomic import write_text
+from widgets.boards import LABELS
 
 if TYPE_CHECKING:
     from app.main_window import ClearbandWindow
@@ -60,7 +61,6 @@ class WorkingDay:
             Step("mnf", "Minimum noise fractions, best signal first", self._mnf),
             Step("trained", "Maximum likelihood, on random and on separate blocks", self._train),
             Step("measured", "Class by class: found, and right", self._measured),
-            Step("export", "The map on its way to a file, and as a command", self._export),
             Step("handed-over", "Map and report are written", self._handed_over),
         )
 
@@ -174,6 +174,7 @@ class WorkingDay:
         Hand(window).press(dock.go_button)
         wait_for(window, lambda: len(workspace.run_log.lines) > before, "the class map")
         _idle(window)
+        window.canvas.board.change(scene.id, LABELS, visible=False)
         Hand.scroll_to(dock.result.figures)
 
     def _measured(self, window: ClearbandWindow) -> None:
@@ -184,13 +185,11 @@ class WorkingDay:
         words = ("assess", str(made), "--reference", str(self.labels), "--out", "assessed")
         window.workspace.run_log.add("Assess the class map", words)
 
-    def _export(self, window: ClearbandWindow) -> None:
-        self._dialog = _ask(window, "layer", "geotiff", self.folder / "map.tif")
-        settle(window, 0.2)
-        self._dialog.grab().save(str(self.folder / "export-dialog.png"))
-
     def _handed_over(self, window: ClearbandWindow) -> None:
-        self._write(window, self._dialog)
+        dialog = _ask(window, "layer", "geotiff", self.folder / "map.tif")
+        settle(window, 0.1)
+        dialog.grab().save(str(self.folder / "export-dialog.png"))
+        self._write(window, dialog)
         self._write(window, _ask(window, "report", "html", self.folder / "report.html"))
         self._write(window, _ask(window, "areas", "csv", self.folder / "areas.csv"))
         write_text(self.log, window.workspace.run_log.text())

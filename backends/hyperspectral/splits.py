@@ -402,7 +402,8 @@ def _notes(
         notes.append("No validation pixels: the last state is kept, not the best.")
     if name not in (*SEPARATE, "FIX", "ALL"):
         notes.append(
-            "Random pixels: neighbours of test pixels were trained on; on separate blocks (DISJ) none are."
+            "Random pixels: neighbours of test pixels were trained on; "
+            "on separate blocks (DISJ) none are."
         )
     return tuple(notes)
 

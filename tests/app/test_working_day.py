@@ -25,7 +25,7 @@ def test_a_day_and_the_same_files_again(clearband_data: Path, tmp_path: Path) ->
     )  # fmt: skip
     assert played.returncode == 0, played.stderr
     taken = [Path(step["picture"]) for step in json.loads(played.stdout)]
-    assert len(taken) == 11
+    assert len(taken) == 10
     assert all(path.stat().st_size > 20_000 for path in taken)
     commands = [line.command for line in parse_log(tmp_path / "day.log")]
     assert [c[1] if c[0] == "spectra" else c[0] for c in commands] == [
