@@ -91,12 +91,12 @@ def test_results_go_to_another_folder(field: Path, tmp_path: Path) -> None:
 
 def test_a_result_tells_the_line_that_made_it(field: Path, tmp_path: Path) -> None:
     """Wherever it is replayed: the same files, not the words that this program was started with."""
-    line = ("spectra", "expr", field.name, "--out", "ratio", "--", "b[860] / b[660]")
+    line = ("spectra", "expr", field.name, "--out", "ratio", "--", "band[3] / band[2]")
     for folder in ("here", "there"):
         replay(log_of(tmp_path, line), tmp_path / folder)
         (path,) = (tmp_path / folder / "ratio").glob("*.tif")
         said = read_result(path)[1].provenance.command
-        assert said == "clearband spectra expr 'my field.dat' --out ratio -- 'b[860] / b[660]'"
+        assert said == "clearband spectra expr 'my field.dat' --out ratio -- 'band[3] / band[2]'"
 
 
 def test_a_folder_called_like_a_model(field: Path, tmp_path: Path) -> None:
