@@ -17,6 +17,7 @@ from app.actions import Actions
 from app.bridge import Bridge
 from app.canvas import Canvas
 from app.chrome import KeyGuard, WorkbenchBar, place_window, take_geometry, tokens
+from app.collector import Collector
 from app.fire_workbench import LineCanvas
 from app.looking import Looking
 from app.menus import add_all, add_recent
@@ -76,6 +77,7 @@ class ClearbandWindow(QObject):
     def __init__(self, viewer: napari.Viewer, runner: Runner | None = None) -> None:
         super().__init__()
         self.viewer = viewer
+        self.collector = Collector(self)
         self.settings = load_settings()
         self.qt_window: QMainWindow = viewer.window._qt_window
         self._closing = False
@@ -436,6 +438,7 @@ class ClearbandWindow(QObject):
         if self._closing:
             return
         self._closing = True
+        self.collector.stop()
         self._keep_layout()
         self.settings.geometry = take_geometry(self.qt_window)
         self._save_settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,12 +19,15 @@ agree_on_window_system()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """Keep what is there before a test out of the collector's sight.
+    """Free what earlier tests left, on this thread, and keep the rest out of the collector's sight.
 
     napari collects garbage with each layer that goes; with all modules of all tests in sight
-    that is a second each time.
+    that is a second each time. Once there are widgets, no worker's thread may free them.
     """
+    gc.collect()
     gc.freeze()
+    if "PyQt6.QtWidgets" in sys.modules:
+        gc.disable()
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +75,6 @@ def _check_threads(before: set[threading.Thread]) -> None:
 
 
 def _check_widgets() -> None:
-    import sys
-
     if "PyQt6.QtWidgets" not in sys.modules:
         return
     from PyQt6.QtCore import QEvent
