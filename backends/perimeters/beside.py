@@ -140,13 +140,13 @@ def with_contained(document: PerimeterDocument, path: Path, crs: str | None = No
     BadInput
         The file holds no line.
     """
-    found = read_perimeters(path, crs=crs)
+    found = read_perimeters(path, crs=crs, held=True)
     lines = _held_lines(found)
     if lines.is_empty:
         raise BadInput(
             f"{path.name} holds no contained line.",
             subject=path,
-            way_out="Give a file of lines; their FeatureCategory says Contained Line.",
+            way_out="Give a file of lines; their FeatureCategory says Contained.",
         )
     here = moved(lines, found.crs, needed(document.crs, path))
     return replace(document.beside, contained=here, contained_label=path.name)

@@ -11,7 +11,13 @@ import shapely
 from backends.perimeters.acreage import filled, polygons_of
 from backends.perimeters.beside import Detection, outside
 from backends.perimeters.clock import TOLERANCE, now, parsed, stamp
-from backends.perimeters.comparison import Comparison, compare, containment, off_the_edge
+from backends.perimeters.comparison import (
+    NEAR_PIXELS,
+    Comparison,
+    compare,
+    containment,
+    off_the_edge,
+)
 from backends.perimeters.document import PerimeterDocument
 
 _REDUCTION_AC = 0.1
@@ -186,9 +192,9 @@ def _hot_points(document: PerimeterDocument, points: Any) -> Check:
 
 def _contained(document: PerimeterDocument, contained: Any) -> Check:
     line = document.perimeter
-    near = 1.5 * document.pixel_m
+    near = NEAR_PIXELS * document.pixel_m
     off = off_the_edge(line, contained, near)
-    share, _ = containment(line, contained, near)
+    share, _, _ = containment(line, contained, near)
     lies = off <= document.pixel_m
     edge = filled(line).boundary.buffer(near)
     return Check(

@@ -18,6 +18,7 @@ from backends.perimeters.editing import clean
 _MOST_POINTS = 6_000
 _GRID = 512
 SHIFT_PIXELS = 1.5  # beyond it a layer counts as shifted
+NEAR_PIXELS = 1.5  # within it a contained line lies on the edge
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ def estimate_shift(new: Any, previous: Any, pixel_m: float) -> Shift:
     return Shift(float(t[0]), float(t[1]), as_it_is, after, bool(shifted))
 
 
-def containment(perimeter: Any, contained: Any, tolerance_m: float) -> tuple[float, Any]:
-    """Return the contained part of the outer line, 0 to 1, and the uncontained line.
+def containment(perimeter: Any, contained: Any, tolerance_m: float) -> tuple[float, Any, Any]:
+    """Return the contained share of the outer line, 0 to 1, its contained and its other part.
 
     Parameters
     ----------
@@ -155,9 +156,10 @@ def containment(perimeter: Any, contained: Any, tolerance_m: float) -> tuple[flo
     """
     edge = filled(perimeter).boundary
     if contained is None or contained.is_empty or edge.length == 0:
-        return 0.0, edge
-    open_ = edge.difference(contained.buffer(tolerance_m, cap_style="flat"))
-    return float(1 - open_.length / edge.length), open_
+        return 0.0, shapely.LineString(), edge
+    near = contained.buffer(tolerance_m, cap_style="flat")
+    open_ = edge.difference(near)
+    return float(1 - open_.length / edge.length), edge.intersection(near), open_
 
 
 def off_the_edge(perimeter: Any, contained: Any, tolerance_m: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,13 +108,16 @@ class Imported:
         return shapely.union_all([_area(f.geometry) for f in found]), found[0]
 
 
+_HELD_LAYER = re.compile("(?<!un)contained", re.IGNORECASE)
 _OUTLINES = (
     "Wildfire Daily Fire Perimeter", "Wildfire Final Fire Perimeter", "Prescribed Fire",
     "IR Heat Perimeter",
 )  # fmt: skip
 
 
-def read_perimeters(path: Path, *, crs: str | None = None, layer: str | None = None) -> Imported:
+def read_perimeters(
+    path: Path, *, crs: str | None = None, layer: str | None = None, held: bool = False
+) -> Imported:
     """Read outlines from a file, chosen by its content.
 
     Parameters
@@ -122,6 +126,8 @@ def read_perimeters(path: Path, *, crs: str | None = None, layer: str | None = N
         For a file that names none.
     layer : str, optional
         Of a GeoPackage.
+    held : bool
+        Of several layers take that of contained line, where there is one, not the perimeter.
 
     Raises
     ------
@@ -141,10 +147,10 @@ def read_perimeters(path: Path, *, crs: str | None = None, layer: str | None = N
     if path.suffix.lower() in (".kml", ".kmz") or b"<kml" in head:
         placed = [(p.geometry, p.fields) for p in read_kml(path)]
         return _imported(path, placed, WGS84)
-    return _with_gdal(path, crs, layer)
+    return _with_gdal(path, crs, layer, held)
 
 
-def _with_gdal(path: Path, crs: str | None, layer: str | None) -> Imported:
+def _with_gdal(path: Path, crs: str | None, layer: str | None, held: bool) -> Imported:
     import pyogrio
     from pyogrio.errors import DataLayerError, DataSourceError
 
@@ -156,7 +162,7 @@ def _with_gdal(path: Path, crs: str | None, layer: str | None) -> Imported:
         if len(shapes) > 1 and layer is not None:
             shapes = [n for n in shapes if Path(n).stem == layer] or shapes
         if len(shapes) > 1:
-            named = [n for n in shapes if "perimeter" in n.lower()]
+            named = _wanted(shapes, held)
             if len(named) != 1:
                 stems = tuple(Path(n).stem for n in shapes)
                 raise NeedsChoice(
@@ -170,7 +176,7 @@ def _with_gdal(path: Path, crs: str | None, layer: str | None) -> Imported:
     try:
         layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
         if layer is None and len(layers) > 1:
-            lines = [n for n in layers if "perimeter" in n.lower()]
+            lines = _wanted(layers, held)
             if len(lines) != 1:
                 raise NeedsChoice(
                     f"{path.name} holds {len(layers)} layers.",
@@ -191,6 +197,13 @@ def _with_gdal(path: Path, crs: str | None, layer: str | None) -> Imported:
     placed = list(zip(shapely.from_wkb(wkb, on_invalid="ignore"), rows, strict=True))
     # An absent system is a fact of the file and is not guessed from the numbers.
     return _imported(path, placed, short(needed(meta["crs"] or crs, path)))
+
+
+def _wanted(names: Sequence[str], held: bool) -> list[str]:
+    """Return the layers that are called as what is looked for."""
+    if held and (found := [n for n in names if _HELD_LAYER.search(n)]):
+        return found
+    return [n for n in names if "perimeter" in n.lower()]
 
 
 def _imported(path: Path, placed: Sequence[tuple[Any, Mapping[str, Any]]], crs: str) -> Imported:

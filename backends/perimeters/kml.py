@@ -169,6 +169,8 @@ def _together(shapes: list[Any]) -> Any:
         return shapes[0]
     if all(s.geom_type == "Polygon" for s in shapes):
         return shapely.MultiPolygon(shapes)
+    if all(s.geom_type == "LineString" for s in shapes):
+        return shapely.MultiLineString(shapes)
     return shapely.GeometryCollection(shapes)
 
 

@@ -24,7 +24,7 @@ ACCESSES = ("Public", "Cooperators", "Incident", "Restricted")
 CATEGORIES = (
     "Wildfire Daily Fire Perimeter", "Wildfire Final Fire Perimeter", "Prescribed Fire",
     "IR Heat Perimeter", "IR Intense Heat", "IR Scattered Heat", "IR Isolated Heat Source",
-    "Possible IR Heat Source", "Cloud Cover / No Data",
+    "Possible IR Heat Source", "Cloud Cover / No Data", "Contained", "Uncontained",
 )  # fmt: skip
 
 

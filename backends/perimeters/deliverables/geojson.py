@@ -11,7 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from backends.perimeters.coordinates import WGS84, moved
-from backends.perimeters.deliverables.rows import DeliveredLine
+from backends.perimeters.deliverables.rows import DeliveredLine, Edge, Layer, Row
 
 DECIMALS = 9  # a tenth of a millimetre
 
@@ -21,7 +21,7 @@ def write_geojson(line: DeliveredLine, path: Path) -> None:
     features = [
         {
             "type": "Feature",
-            "id": f"{row.id}-{number}" if layer.heat is None else row.id,
+            "id": _id(layer, row, number),
             "geometry": shapely.geometry.mapping(on_globe(row.geometry, line.crs)),
             "properties": row.values,
         }
@@ -38,10 +38,17 @@ def write_geojson(line: DeliveredLine, path: Path) -> None:
     path.write_text(json.dumps(whole, ensure_ascii=False), encoding="utf-8")
 
 
+def _id(layer: Layer, row: Row, number: int) -> str:
+    """Return a name of its own for each object: parts of the perimeter bear that one's."""
+    if isinstance(layer.symbol, Edge):
+        return f"{row.id}-{layer.word}"
+    return f"{row.id}-{number}" if layer.symbol is None else row.id
+
+
 def on_globe(geometry: Any, crs: str) -> Any:
     """Return a geometry in degrees as it is written: rounded, exteriors anti-clockwise."""
     turned = moved(geometry, crs, WGS84)
-    if turned.geom_type != "Point":
+    if turned.geom_type.endswith("Polygon"):
         turned = shapely.orient_polygons(turned)
 
     def rounded(points: NDArray[np.float64]) -> NDArray[np.float64]:

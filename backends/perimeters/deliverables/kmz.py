@@ -12,8 +12,8 @@ import shapely
 
 from backends.perimeters.acreage import polygons_of
 from backends.perimeters.deliverables.geojson import DECIMALS, on_globe
-from backends.perimeters.deliverables.rows import DeliveredLine, Layer, Row
-from backends.perimeters.deliverables.symbols import RED, Colour
+from backends.perimeters.deliverables.rows import DeliveredLine, Edge, Layer, Row
+from backends.perimeters.deliverables.symbols import BLACK, RED, Colour
 from backends.perimeters.heat import HeatClass
 
 _GREY: Colour = (78, 78, 78)
@@ -25,6 +25,13 @@ _FILL = {
     HeatClass.SCATTERED: (RED, 64),
     HeatClass.NO_DATA: (_GREY, 110),
     None: (_BLUE, 0),
+    Edge.CONTAINED: (BLACK, 0),
+    Edge.UNCONTAINED: (RED, 0),
+}
+_WIDTHS: dict[HeatClass | Edge | None, int] = {
+    HeatClass.PERIMETER: 2,
+    Edge.CONTAINED: 4,
+    Edge.UNCONTAINED: 3,
 }
 
 
@@ -42,8 +49,8 @@ def write_kmz(line: DeliveredLine, path: Path, title: str) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("doc.kml", "\n".join(parts))
         for layer in line.layers:
-            if layer.heat is not None and layer.heat.is_point:
-                archive.writestr(f"{layer.heat.word}.png", _icon(layer.heat))
+            if isinstance(layer.symbol, HeatClass) and layer.is_point:
+                archive.writestr(f"{layer.word}.png", _icon(layer.symbol))
 
 
 def _named(text: str, mark: str) -> str:
@@ -62,14 +69,14 @@ def _about(line: DeliveredLine) -> str:
 
 
 def _style(layer: Layer) -> str:
-    word = _word(layer)
-    if layer.heat is not None and layer.heat.is_point:
+    word = layer.word
+    if layer.is_point:
         return (
             f'<Style id="{word}"><IconStyle><scale>0.8</scale><Icon><href>{word}.png</href></Icon>'
             "</IconStyle><LabelStyle><scale>0</scale></LabelStyle></Style>"
         )
-    colour, opacity = _FILL[layer.heat]
-    width = 2 if layer.heat is HeatClass.PERIMETER else 1
+    colour, opacity = _FILL[layer.symbol]
+    width = _WIDTHS.get(layer.symbol, 1)
     return (
         f'<Style id="{word}"><LineStyle><color>{_abgr(colour, 255)}</color><width>{width}</width>'
         f"</LineStyle><PolyStyle><color>{_abgr(colour, opacity)}</color>"
@@ -78,13 +85,12 @@ def _style(layer: Layer) -> str:
 
 
 def _folder(layer: Layer, line: DeliveredLine) -> str:
-    title = layer.heat.value if layer.heat is not None else "Unburned islands"
-    marks = "".join(_placemark(layer, row, line, title) for row in layer.rows)
-    return f"<Folder><name>{escape(_named(title, line.mark))}</name>{marks}</Folder>"
+    marks = "".join(_placemark(layer, row, line) for row in layer.rows)
+    return f"<Folder><name>{escape(_named(layer.title, line.mark))}</name>{marks}</Folder>"
 
 
-def _placemark(layer: Layer, row: Row, line: DeliveredLine, title: str) -> str:
-    name = _named(f"{row.values['IncidentName'] or ''} {title}".strip(), line.mark)
+def _placemark(layer: Layer, row: Row, line: DeliveredLine) -> str:
+    name = _named(f"{row.values['IncidentName'] or ''} {layer.title}".strip(), line.mark)
     data = "".join(
         f"<Data name={quoteattr(k)}><value>{escape(str(v))}</value></Data>"
         for k, v in row.values.items()
@@ -93,7 +99,7 @@ def _placemark(layer: Layer, row: Row, line: DeliveredLine, title: str) -> str:
     when = row.values["PolygonDateTime"]
     stamp = f"<TimeStamp><when>{when}</when></TimeStamp>" if when else ""
     return (
-        f"<Placemark><name>{escape(name)}</name>{stamp}<styleUrl>#{_word(layer)}</styleUrl>"
+        f"<Placemark><name>{escape(name)}</name>{stamp}<styleUrl>#{layer.word}</styleUrl>"
         f"<ExtendedData>{data}</ExtendedData>{_geometry(on_globe(row.geometry, line.crs))}"
         "</Placemark>\n"
     )
@@ -102,6 +108,13 @@ def _placemark(layer: Layer, row: Row, line: DeliveredLine, title: str) -> str:
 def _geometry(shape: Any) -> str:
     if shape.geom_type == "Point":
         return f"<Point><coordinates>{_coordinates(shape)}</coordinates></Point>"
+    if shape.geom_type == "MultiLineString":
+        lines = "".join(
+            "<LineString><tessellate>1</tessellate>"
+            f"<coordinates>{_coordinates(part)}</coordinates></LineString>"
+            for part in shape.geoms
+        )
+        return f"<MultiGeometry>{lines}</MultiGeometry>"
     polygons = "".join(
         "<Polygon><tessellate>1</tessellate>"
         f"<outerBoundaryIs>{_ring(part.exterior)}</outerBoundaryIs>"
@@ -119,10 +132,6 @@ def _ring(ring: Any) -> str:
 def _coordinates(shape: Any) -> str:
     points = shapely.get_coordinates(shape)
     return " ".join(f"{x:.{DECIMALS}f},{y:.{DECIMALS}f},0" for x, y in points)
-
-
-def _word(layer: Layer) -> str:
-    return layer.heat.word if layer.heat is not None else "islands"
 
 
 def _abgr(colour: Colour, opacity: int) -> str:

@@ -51,7 +51,9 @@ def log_facts(
         received = stamp(not_in_future(parsed(options.received, what), what))
     globe = moved(line.perimeter.geometry, line.crs, WGS84)
     compared = _compared(line)
-    counts = {la.heat.value: len(la.rows) for la in line.layers if la.heat is not None}
+    counts = {
+        la.symbol.value: len(la.rows) for la in line.layers if isinstance(la.symbol, HeatClass)
+    }
     signed = document.signature
     checks = run_checks(document, comparison=compared)
     return {
@@ -153,7 +155,7 @@ def _interval(values: Sequence[float] | None) -> str:
 
 
 def _coverage(line: DeliveredLine) -> str:
-    gaps = [r for la in line.layers if la.heat is HeatClass.NO_DATA for r in la.rows]
+    gaps = [r for la in line.layers if la.symbol is HeatClass.NO_DATA for r in la.rows]
     if not gaps:
         return "no gap in the imagery is drawn"
     near = sum(shapely.distance(r.geometry, line.perimeter.geometry) == 0 for r in gaps)

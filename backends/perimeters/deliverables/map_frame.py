@@ -13,8 +13,15 @@ from backends.perimeters.acreage import polygons_of
 from backends.perimeters.coordinates import WGS84, moved
 from backends.perimeters.deliverables.geopdf import PageReference
 from backends.perimeters.deliverables.pdf import Canvas, width_of
-from backends.perimeters.deliverables.rows import DeliveredLine
-from backends.perimeters.deliverables.symbols import BLACK, GREY, RED, draw_areas, draw_point
+from backends.perimeters.deliverables.rows import DeliveredLine, Edge
+from backends.perimeters.deliverables.symbols import (
+    BLACK,
+    GREY,
+    RED,
+    draw_areas,
+    draw_edge,
+    draw_point,
+)
 from backends.perimeters.heat import HeatClass
 
 _PREVIOUS, _GRID, _WHITE = (20, 20, 160), (150, 150, 150), (255, 255, 255)
@@ -44,10 +51,14 @@ def draw_frame(
 
 
 def draw_symbol(
-    canvas: Canvas, symbol: HeatClass | str, x: float, y: float, width: float, height: float
+    canvas: Canvas, symbol: HeatClass | Edge | str, x: float, y: float, width: float, height: float
 ) -> None:
     """Draw a symbol for the legend."""
-    if not isinstance(symbol, HeatClass):
+    if isinstance(symbol, Edge):
+        draw_edge(
+            canvas, symbol, shapely.LineString([(x, y + height / 2), (x + width, y + height / 2)])
+        )
+    elif not isinstance(symbol, HeatClass):
         middle = y + height / 2
         canvas.stroke([np.array([(x, middle), (x + width, middle)])], _PREVIOUS, 1.0, (4, 2.5))
     elif symbol.is_point:
@@ -61,17 +72,20 @@ def _lines(canvas: Canvas, line: DeliveredLine, place: PageReference) -> None:
         return shapely.transform(shape, place.to_page)
 
     for layer in line.layers:
-        if layer.heat is None:
+        symbol = layer.symbol
+        if symbol is None:
             continue  # islands are the holes of the perimeter
-        if layer.heat is HeatClass.PERIMETER:
+        if symbol is HeatClass.PERIMETER:
             _previous(canvas, line, on_page)
-        with canvas.layer(layer.heat.value):
+        with canvas.layer(layer.title):
             for row in layer.rows:
                 shape = on_page(row.geometry)
-                if layer.heat.is_point:
-                    draw_point(canvas, layer.heat, shape.x, shape.y)
+                if isinstance(symbol, Edge):
+                    draw_edge(canvas, symbol, shape)
+                elif symbol.is_point:
+                    draw_point(canvas, symbol, shape.x, shape.y)
                 else:
-                    draw_areas(canvas, layer.heat, shape)
+                    draw_areas(canvas, symbol, shape)
 
 
 def _previous(canvas: Canvas, line: DeliveredLine, on_page: Any) -> None:

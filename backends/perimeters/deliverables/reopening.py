@@ -92,9 +92,7 @@ def check_kmz(line: DeliveredLine, path: Path) -> None:
     _same(path, "objects", len(placed), len(expected))
     for mark, row in zip(placed, expected, strict=True):
         shape = mark.geometry
-        if shape.geom_type == "Polygon":
-            shape = shapely.MultiPolygon([shape])
-        _same_shape(path, shape, on_globe(row.geometry, line.crs))
+        _same_shape(path, _many(shape), on_globe(row.geometry, line.crs))
         told = {k: v for k, v in mark.fields.items() if k in BY_NAME}
         said = {k: " ".join(str(v).split()) for k, v in row.values.items() if v is not None}
         _same(path, "attributes", {k: " ".join(v.split()) for k, v in told.items()}, said)
@@ -153,11 +151,16 @@ def _same_table(
         if shapely.distance(middle, again) > 0.01:
             raise OSError(f"{path.name} names another coordinate system.")
     for number, (shape, row) in enumerate(zip(shapes, rows, strict=True)):
-        if shape.geom_type == "Polygon":
-            shape = shapely.MultiPolygon([shape])
-        _same_shape(path, shape, moved(layer.rows[number].geometry, line.crs, crs))
+        _same_shape(path, _many(shape), moved(layer.rows[number].geometry, line.crs, crs))
         for name, values in columns.items():
             _same(path, name, _plain(row[name]), _plain(values[number]))
+
+
+def _many(shape: Any) -> Any:
+    """Return one polygon or line as several, which is what was written."""
+    if shape.geom_type == "Polygon":
+        return shapely.MultiPolygon([shape])
+    return shapely.MultiLineString([shape]) if shape.geom_type == "LineString" else shape
 
 
 def _same_shape(path: Path, found: Any, expected: Any) -> None:

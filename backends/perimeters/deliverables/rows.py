@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import shapely
@@ -10,6 +11,7 @@ import shapely
 from backends.errors import BadInput
 from backends.perimeters.acreage import Acreage, acreage, polygons_of
 from backends.perimeters.clock import stamp
+from backends.perimeters.comparison import NEAR_PIXELS, containment
 from backends.perimeters.coordinates import WGS84, is_metric, moved
 from backends.perimeters.deliverables.naming import mark_of
 from backends.perimeters.document import PerimeterDocument
@@ -20,6 +22,18 @@ _BY_MACHINE = ("", "Remote Sensing Derived", "Modeled")
 ISLANDS = "Unburned_Islands"
 
 
+class Edge(Enum):
+    """Parts of the outer line, and what the schema calls them."""
+
+    CONTAINED = "Contained"
+    UNCONTAINED = "Uncontained"
+
+    @property
+    def layer(self) -> str:
+        """Name of the layer in a file."""
+        return f"{self.value}_Line"
+
+
 @dataclass(frozen=True)
 class Row:
     """One object of a product.
@@ -27,7 +41,7 @@ class Row:
     Attributes
     ----------
     geometry : shapely geometry
-        Polygons as one multipart, in the document's coordinate system.
+        Polygons and lines as one multipart, in the document's coordinate system.
     values : mapping
         All fields of the schema; None where there is nothing.
     id : str
@@ -41,16 +55,41 @@ class Row:
 
 @dataclass(frozen=True)
 class Layer:
-    """Rows of one class."""
+    """Rows of one class of heat, of one part of the outer line, or islands.
 
-    heat: HeatClass | None
+    Attributes
+    ----------
+    symbol : HeatClass, Edge or None
+        None for islands, which are the holes of the perimeter.
+    """
+
+    symbol: HeatClass | Edge | None
     name: str
     rows: tuple[Row, ...]
 
     @property
     def geometry_type(self) -> str:
         """As simple features call it."""
-        return "Point" if self.heat is not None and self.heat.is_point else "MultiPolygon"
+        if isinstance(self.symbol, Edge):
+            return "MultiLineString"
+        return "Point" if self.is_point else "MultiPolygon"
+
+    @property
+    def is_point(self) -> bool:
+        """Whether its rows are points."""
+        return isinstance(self.symbol, HeatClass) and self.symbol.is_point
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        if isinstance(self.symbol, Edge):
+            return f"{self.symbol.value} line"
+        return "Unburned islands" if self.symbol is None else self.symbol.value
+
+    @property
+    def word(self) -> str:
+        """One word for it inside a file."""
+        return "islands" if self.symbol is None else self.symbol.name.lower()
 
 
 @dataclass(frozen=True)
@@ -81,7 +120,7 @@ class DeliveredLine:
     @property
     def perimeter(self) -> Row:
         """The row of the heat perimeter."""
-        return next(r for la in self.layers if la.heat is HeatClass.PERIMETER for r in la.rows)
+        return next(r for la in self.layers if la.symbol is HeatClass.PERIMETER for r in la.rows)
 
 
 def delivered_line(document: PerimeterDocument, planar_crs: str = "") -> DeliveredLine:
@@ -118,7 +157,36 @@ def delivered_line(document: PerimeterDocument, planar_crs: str = "") -> Deliver
         island.values["FeatureCategory"], island.values["Label"] = None, "Unburned island"
     if islands:
         layers.append(Layer(None, _marked(ISLANDS, mark), tuple(islands)))
+    layers += _edges(document, line, made)
     return DeliveredLine(document, document.crs, tuple(layers), areas[line.id], mark, made)
+
+
+def _edges(document: PerimeterDocument, line: Feature, made: str) -> list[Layer]:
+    """Return what of the outer line is contained and what is not, where a line that holds is known.
+
+    The two are cut from the outer line itself, so together they are all of it.
+    """
+    held = document.beside.contained
+    if held is None or held.is_empty:
+        return []
+    share, on, off = containment(line.geometry, held, NEAR_PIXELS * document.pixel_m)
+    said = f"{100 * share:.0f} % of the outer line is contained"
+    said += f" ({document.beside.contained_label})."
+    layers, mark = [], mark_of(document)
+    for edge, shape in ((Edge.CONTAINED, on), (Edge.UNCONTAINED, off)):
+        if shape.is_empty:
+            continue
+        row = _row(document, line, None, made)
+        row.values["FeatureCategory"] = edge.value
+        row.values["Label"] = shortened(f"{mark} {edge.value} line".strip(), 50)
+        comments = f"{row.values['Comments'] or ''} {said}".strip()
+        row.values["Comments"] = shortened(comments, 254)
+        for name in ("GISAcres", "GISAcresNet", "PlanarAcres", "AcresMethod"):
+            row.values[name] = None  # a line has no area
+        whole = shapely.MultiLineString(list(shapely.get_parts(shapely.line_merge(shape))))
+        kept = Row(whole, row.values, row.id)
+        layers.append(Layer(edge, _marked(edge.layer, mark), (kept,)))
+    return layers
 
 
 def _objects(document: PerimeterDocument) -> list[Feature]:

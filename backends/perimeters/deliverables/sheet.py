@@ -18,7 +18,7 @@ from backends.perimeters.deliverables.map_frame import draw_frame, draw_symbol
 from backends.perimeters.deliverables.naming import zone_of
 from backends.perimeters.deliverables.options import PAGES, DeliveryOptions
 from backends.perimeters.deliverables.pdf import Canvas, width_of, write_pdf
-from backends.perimeters.deliverables.rows import DeliveredLine
+from backends.perimeters.deliverables.rows import DeliveredLine, Edge
 from backends.perimeters.deliverables.symbols import GREY, RED
 from backends.perimeters.heat import HeatClass
 
@@ -58,7 +58,9 @@ class Sheet:
 
 def sheet_for(line: DeliveredLine, page: str, *, mobile: bool) -> Sheet:
     """Lay out paper that suits the fire's shape, at the largest usual scale that shows it all."""
-    shapes = [r.geometry for la in line.layers if la.heat is not HeatClass.NO_DATA for r in la.rows]
+    shapes = [
+        r.geometry for la in line.layers if la.symbol is not HeatClass.NO_DATA for r in la.rows
+    ]
     previous = line.document.previous
     if previous is not None and not previous.is_empty:
         shapes.append(previous)
@@ -215,13 +217,14 @@ def _legend(
 ) -> None:
     pen.write("Legend", 9, bold=True)
     pen.space(3)
-    counts = {la.heat: len(la.rows) for la in line.layers}
-    entries: list[tuple[HeatClass | str, str]] = [
+    counts = {la.symbol: len(la.rows) for la in line.layers}
+    entries: list[tuple[HeatClass | Edge | str, str]] = [
         (heat, heat.value + (f" ({counts[heat]})" if heat.is_point else ""))
         for heat in reversed(HeatClass)
         if heat in counts
     ]
     entries.sort(key=lambda e: e[0] is not HeatClass.PERIMETER)
+    entries += [(la.symbol, la.title) for la in line.layers if isinstance(la.symbol, Edge)]
     if line.document.previous is not None and not line.document.previous.is_empty:
         entries.append(("previous", f"Before: {line.document.previous_label or 'previous line'}"))
     for symbol, words in entries:

@@ -15,6 +15,7 @@ import shapely
 
 from backends.perimeters.acreage import polygons_of
 from backends.perimeters.deliverables.pdf import Canvas
+from backends.perimeters.deliverables.rows import Edge
 from backends.perimeters.heat import HeatClass
 
 Colour = tuple[int, int, int]
@@ -38,6 +39,30 @@ def draw_areas(canvas: Canvas, heat: HeatClass, shape: Any) -> None:
     if heat is HeatClass.PERIMETER:
         width = 1.6
     canvas.stroke(rings, colour, width)
+
+
+def draw_edge(canvas: Canvas, edge: Edge, shape: Any) -> None:
+    """Draw a part of the outer line: held in black, with ticks; not held, red once more."""
+    lines = [np.asarray(part.coords) for part in shapely.get_parts(shape)]
+    if edge is Edge.UNCONTAINED:
+        canvas.stroke(lines, RED, 2.2)
+        return
+    canvas.stroke(lines, BLACK, 2.2)
+    canvas.stroke(_ticks(shape), BLACK, 0.9)
+
+
+def _ticks(shape: Any, every: float = 7.0, size: float = 2.6) -> list[Any]:
+    """Return short strokes across a line, as maps of the trade show one that holds."""
+    found = []
+    for part in shapely.get_parts(shape):
+        along = np.arange(every / 2, part.length, every)
+        here = shapely.get_coordinates(shapely.line_interpolate_point(part, along))
+        ahead = shapely.get_coordinates(shapely.line_interpolate_point(part, along + 0.01))
+        way = ahead - here
+        way /= np.maximum(np.hypot(way[:, 0], way[:, 1])[:, None], 1e-12)
+        across = np.column_stack((-way[:, 1], way[:, 0])) * size
+        found += [np.stack((a, b)) for a, b in zip(here - across, here + across, strict=True)]
+    return found
 
 
 def draw_point(canvas: Canvas, heat: HeatClass, x: float, y: float, size: float = 4.0) -> None:

@@ -57,8 +57,9 @@ def test_growth_and_reduction() -> None:
 def test_containment() -> None:
     square = shapely.box(0, 0, 1000, 1000).difference(shapely.box(400, 400, 600, 600))
     south = shapely.LineString([(0, 3), (1000, 3)])
-    part, open_ = containment(square, south, 10.0)
+    part, held, open_ = containment(square, south, 10.0)
     assert part == pytest.approx(0.25, abs=0.01)
+    assert held.length == pytest.approx(1000, abs=30)
     assert open_.length == pytest.approx(3000, abs=30)
     assert off_the_edge(square, south, 10.0) == 0
     assert off_the_edge(square, shapely.LineString([(0, 100), (1000, 100)]), 10.0) > 900

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ import shapely
 
 from backends.errors import BadInput, Cancelled
 from backends.io.writers import atomic
-from backends.perimeters.acreage import acreage
+from backends.perimeters.acreage import acreage, filled
+from backends.perimeters.beside import with_contained
 from backends.perimeters.coordinates import WGS84, moved
 from backends.perimeters.deliverables import deliver as module
 from backends.perimeters.deliverables.deliver import Delivery, deliver
@@ -125,6 +128,51 @@ def test_a_verified_set_read_by_other_means(verified: PerimeterDocument, tmp_pat
         place = page_reference(paths[product])
         assert place.crs == CRS
         assert shapely.box(*place.extent).contains(line)
+
+
+def test_what_is_contained_is_in_every_product(draft: PerimeterDocument, tmp_path: Path) -> None:
+    edge = filled(draft.perimeter).boundary
+    west = shapely.box(0, 0, 500_000, 9_000_000)
+    held = edge.intersection(west).buffer(4).boundary  # drawn on both sides, 4 m off
+    with_line = replace(draft.beside, contained=held, contained_label="night2.gpkg")
+    draft.lay_beside(with_line, "Ann Lee")
+    made = deliver(draft, tmp_path)
+    paths = _paths(made)
+    shapes, rows, _ = _rows(paths["geopackage"], "Contained_Line_DRAFT")
+    assert shapes[0].geom_type == "MultiLineString"
+    assert rows[0]["FeatureCategory"] == "Contained"
+    assert rows[0]["GISAcres"] is None or math.isnan(rows[0]["GISAcres"])
+    assert rows[0]["Label"].startswith("DRAFT")
+    assert "night2.gpkg" in rows[0]["Comments"]
+    rest, others, _ = _rows(paths["geopackage"], "Uncontained_Line_DRAFT")
+    assert others[0]["FeatureCategory"] == "Uncontained"
+    # The two are the whole outer line, and no more: the island is none of it.
+    assert shapes[0].length + rest[0].length == pytest.approx(edge.length, rel=1e-9)
+    assert shapes[0].length == pytest.approx(edge.intersection(west).length, rel=0.02)
+    assert shapely.hausdorff_distance(shapely.union(shapes[0], rest[0]), edge) < 1e-6
+    globe = {p.fields.get("FeatureCategory"): p.geometry for p in read_kml(paths["kmz"])}
+    assert shapely.hausdorff_distance(globe["Contained"], moved(shapes[0], CRS, WGS84)) < 2e-9
+    shape, _ = _geojson(paths["geojson"], "Uncontained")
+    assert shapely.hausdorff_distance(shape, moved(rest[0], CRS, WGS84)) < 2e-9
+    ids = [f["id"] for f in json.loads(paths["geojson"].read_text())["features"]]
+    assert len(ids) == len(set(ids))
+    with zipfile.ZipFile(paths["shapefile"]) as archive:
+        assert any(name.endswith("_ContainedLine.shp") for name in archive.namelist())
+    assert b"(Contained line)" in paths["map"].read_bytes()
+    again, _ = read_perimeters(paths["geopackage"]).of_one_fire()
+    assert again.equals(draft.perimeter)  # lines do not disturb the outline
+    # The next day it is the contained line to lay beside.
+    for product in ("geopackage", "shapefile"):
+        taken = with_contained(draft, paths[product]).contained
+        assert shapely.hausdorff_distance(taken, shapes[0]) < 1e-6
+
+
+def test_without_a_contained_line_nothing_is_said_of_it(
+    draft: PerimeterDocument, tmp_path: Path
+) -> None:
+    made = deliver(draft, tmp_path)
+    layers = pyogrio.list_layers(_paths(made)["geopackage"])[:, 0]
+    assert not any("ontained" in name for name in layers)
 
 
 def _rows_without_shape(path: Path, layer: str) -> tuple[None, list[dict[str, Any]], None]:
