@@ -47,7 +47,7 @@ _MODULES = {
     "classify": "app.cli.classify",
     "assess": "app.cli.assess",
     "export": "app.cli.export",
-    "perimeter": "app.cli.perimeter_edit",
+    "perimeter": "app.cli.perimeter",
     "whitebox": "app.cli.whitebox",
     "finetune": "app.cli.finetune",
     "explain": "app.cli.explain",
