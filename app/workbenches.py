@@ -59,7 +59,7 @@ DOCKS: tuple[DockSpec, ...] = (
         "Spectral",
         "widgets.spectral_tools_dock:SpectralToolsDock",
         "desk",
-        ("sight",),
+        ("sight", "open_file"),
     ),
     DockSpec("classify", "Classify", "widgets.classify_dock:ClassifyDock", "desk", ("do",)),
     DockSpec("finetune", "Train", "widgets.finetune_dock:FinetuneDock", "desk", ("open_file",)),

@@ -1,8 +1,10 @@
-"""The daily work with spectra: match, compute, transform, find what is odd, look for, unmix."""
+"""The daily work with spectra: prepare, match, compute, transform, find what is odd, unmix."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtGui import QShowEvent
@@ -29,12 +31,14 @@ from widgets.spectral_tools.forms import (
 )
 from widgets.spectral_tools.formula_form import FormulaForm
 from widgets.spectral_tools.index_form import IndexForm
+from widgets.spectral_tools.prepare_form import PrepareForm
 from widgets.spectral_tools.references_box import ReferencesBox
 from widgets.spectral_tools.result_panel import ResultPanel
 from widgets.spectral_tools.scatter_form import ScatterForm
 from widgets.theme import GRID, EmptyState, wrapped
 
 _TIPS = {
+    "Prepare": "Bad bands, stripes, a part, another sensor's bands, another map grid",
     "Match": "Which reference spectrum each pixel is most like",
     "Formula": "Indices and band mathematics, by wavelength",
     "Index": "Spectral indices by name: NDVI, NBR and 280 others",
@@ -47,6 +51,7 @@ _TIPS = {
     "Scatter": "Two bands or maps against each other, brushed on both sides",
 }
 _GO = {
+    "Prepare": "",
     "Match": "Match every pixel",
     "Formula": "Compute for the whole scene",
     "Index": "Compute for the whole scene",
@@ -69,16 +74,23 @@ class SpectralToolsDock(QWidget):
     TITLE = "Spectral tools"
 
     def __init__(
-        self, workspace: Workspace, parent: QWidget | None = None, *, sight: Sight | None = None
+        self,
+        workspace: Workspace,
+        parent: QWidget | None = None,
+        *,
+        sight: Sight | None = None,
+        open_file: Callable[[Path], object] | None = None,
     ) -> None:
         super().__init__(parent)
-        self._workspace = workspace
+        self._workspace, self._open_file = workspace, open_file
+        self._written: dict[Path, Answer] = {}
         self._handle: JobHandle[Answer] | None = None
         self._job: Job[Answer] | None = None
         self._answers: dict[str, Answer] = {}
         self._frame: QDockWidget | None = None
         self._build(sight or Sight())
         listen(self, workspace.active_scene_changed, self._on_scene)
+        listen(self, workspace.scene_added, self._on_added)
         listen(self, workspace.scene_removed, self._on_removed)
         listen(self, workspace.job_finished, self._on_finished)
         self._on_scene(workspace.active_scene)
@@ -98,11 +110,12 @@ class SpectralToolsDock(QWidget):
         self.match, self.transform, self.cluster = MatchForm(), TransformForm(), ClusterForm()
         self.formula = FormulaForm(self._workspace, sight)
         self.index = IndexForm(self._workspace, sight)
+        self.prepare = PrepareForm(self._workspace, sight)
         self.change, self.scatter = ChangeForm(self._workspace), ScatterForm(self._workspace)
         self.anomalies, self.target, self.unmix = AnomaliesForm(), TargetForm(), UnmixForm()
         self.forms: dict[str, ToolForm] = {
-            "Match": self.match, "Formula": self.formula, "Index": self.index,
-            "Transform": self.transform, "Cluster": self.cluster,
+            "Prepare": self.prepare, "Match": self.match, "Formula": self.formula,
+            "Index": self.index, "Transform": self.transform, "Cluster": self.cluster,
             "Anomalies": self.anomalies, "Target": self.target, "Unmix": self.unmix,
             "Change": self.change, "Scatter": self.scatter,
         }  # fmt: skip
@@ -132,7 +145,6 @@ class SpectralToolsDock(QWidget):
         self.tabs[name].setChecked(True)
         for other, form in self.forms.items():
             form.setVisible(other == name)
-        self.go_button.setText(_GO[name])
         self.go_button.setVisible(self.form.RUNS)
         self._on_asked()
 
@@ -169,6 +181,7 @@ class SpectralToolsDock(QWidget):
     def _on_asked(self, *_: object) -> None:
         """Say what is missing, or let it be run."""
         scene, form = self._workspace.active_scene, self.form
+        self.go_button.setText(form.go or _GO[self._tool])
         self.references.setVisible(form.compares)
         problem = ""
         if scene is not None and form.RUNS:
@@ -190,17 +203,19 @@ class SpectralToolsDock(QWidget):
             return None
         asked = Question(
             scene,
-            self._tool,
+            form.title or self._tool,
             form.tool,
             form.settings(),
             self.references.chosen() if form.compares else None,
             form.others(),
-            self._folder(scene, form.tool),
+            str(form.target or self._folder(scene, form.tool)),
+            form.regions(),
+            form.replaces,
         )
         self.formula.end_preview()
         self.index.end_preview()
         job: Job[Answer] = Job(
-            f"{self._tool} of {scene.title}",
+            f"{form.title or self._tool} of {scene.title}",
             asked,
             scene_id=scene.id,
             parameters=dict(asked.settings),
@@ -231,12 +246,29 @@ class SpectralToolsDock(QWidget):
         first = maps[:_MOST_AT_ONCE] if not classes or len(maps) == 1 else []
         for overlay in (*first, *classes):
             self._workspace.add_overlay(overlay)
-        last = [*first, *classes][-1]
-        self._workspace.activate_overlay(last.id)
+        if product.overlays:
+            self._workspace.activate_overlay([*first, *classes][-1].id)
         self._answers[answer.asked.scene.id] = answer
         scene = self._workspace.active_scene
         if scene is answer.asked.scene:
             self.result.show_answer(answer)
+        if "written" in product.summary:
+            self.prepare.name_anew()
+            self._open(answer)
+
+    def _open(self, answer: Answer) -> None:
+        """Open what was written, and say of the new scene what it came from."""
+        for name in answer.product.summary["written"]:
+            path = Path(name)
+            self._written[path.with_suffix("")] = answer
+            if self._open_file is not None:
+                self._open_file(path)
+
+    def _on_added(self, scene: Scene) -> None:
+        path = scene.info.path
+        answer = None if path is None else self._written.pop(path.with_suffix(""), None)
+        if answer is not None:
+            self._answers[scene.id] = answer
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         if handle.job is self._job:

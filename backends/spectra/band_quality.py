@@ -17,6 +17,7 @@ from backends.spectra.cubes import BUDGET, cube_summary, made_by, taken_bands
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
+    from backends.spectra.products import Product
 
 Doubles = NDArray[np.float64]
 LEAST_ALIKE = 0.7
@@ -78,6 +79,21 @@ def band_quality(
             "reason": reason or None,
         })  # fmt: skip
     return rows
+
+
+def bad_bands(
+    scene: Scene, *, least: float = LEAST_ALIKE, progress: Progress | None = None
+) -> Product:
+    """Return the bands that say nothing, and a table of all; see `band_quality`."""
+    from backends.spectra.products import Product
+
+    rows = band_quality(scene, least=least, progress=progress)
+    bad = [row for row in rows if row["bad"]]
+    notes = ["A part of the scene can be written without them."] if bad else []
+    said = {
+        "scene": scene.title, "bands": len(rows), "bad": len(bad), "bad_bands": bad, "notes": notes,
+    }  # fmt: skip
+    return Product((), said, {"bands": rows})
 
 
 def destripe(

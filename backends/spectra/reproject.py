@@ -52,6 +52,8 @@ def grid_for(
     crs: str | None = None,
     resolution: float | None = None,
     box: Sequence[float] | None = None,
+    *,
+    window: Window | None = None,
 ) -> Grid:
     """Return a north-up grid that holds the scene.
 
@@ -63,22 +65,27 @@ def grid_for(
         Side of a pixel in units of the system; default about that of the scene.
     box : (west, south, east, north), optional
         Extent in coordinates of the new system.
+    window : Window, optional
+        In pixels of the scene: hold this part alone.
 
     Raises
     ------
     BadInput
-        The scene has no place, the system is unknown, or does not reach there.
+        The scene has no place, the part lies outside it, the system is unknown or does not
+        reach there.
     """
     place = _placed(scene)
     wanted = _system(crs) if crs is not None else place.crs
     target = GeoReference((1.0, 0.0, 0.0, 0.0, -1.0, 0.0), wanted)
-    rows, cols, _ = scene.shape
-    r, c = np.linspace(0, rows, _EDGE), np.linspace(0, cols, _EDGE)
+    part = (window or Window(0, 0, *scene.shape[:2])).clip(*scene.shape[:2])
+    if not part.height or not part.width:
+        raise BadInput(f"The part lies outside {scene.title}.", way_out="Check rows and columns.")
+    rows, cols = part.height, part.width
+    r, c = np.linspace(0, rows, _EDGE) + part.row, np.linspace(0, cols, _EDGE) + part.col
     edge = np.concatenate(
-        [
-            np.stack([np.full(_EDGE, v), c], 1) for v in (0.0, float(rows))
-        ] + [np.stack([r, np.full(_EDGE, v)], 1) for v in (0.0, float(cols))]
-    )  # fmt: skip
+        [np.stack([np.full(_EDGE, v), c], 1) for v in (r[0], r[-1])]
+        + [np.stack([r, np.full(_EDGE, v)], 1) for v in (c[0], c[-1])]
+    )
     x, y = _turned(place, target, *_map(place, edge[:, 0] - 0.5, edge[:, 1] - 0.5))
     if not np.isfinite(x).all() or not np.isfinite(y).all():
         raise BadInput(

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 
+# What the command line says where a switch that is on by itself is off.
+_OFF = {"gains": ["--means"]}
+
+
 @dataclass(frozen=True, eq=False)
 class ReferenceChoice:
     """What to compare with.
@@ -103,7 +107,11 @@ class Question:
     others : mapping of name to Scene
         Further scenes: those a formula names, the later one of a change.
     folder : str
-        Where the command line writes.
+        Where the command line writes: a folder, or the file of what becomes a scene.
+    regions : tuple of Region
+        Written to ``settings["areas"]`` first, where the command line finds them.
+    replaces : bool
+        Whether a file of that name may be replaced.
     """
 
     scene: Scene
@@ -113,6 +121,8 @@ class Question:
     references: ReferenceChoice | None = None
     others: Mapping[str, Scene] = field(default_factory=dict)
     folder: str = ""
+    regions: tuple[Region, ...] = ()
+    replaces: bool = False
 
     def __call__(self, progress: Progress) -> Answer:
         """Do it."""
@@ -136,6 +146,12 @@ class Question:
         common: dict[str, Any] = {"command": self.line, "progress": progress}
         found = self.references.read(scene, progress) if self.references else None
         match self.tool:
+            case "badbands":
+                from backends.spectra.band_quality import bad_bands
+
+                return bad_bands(scene, least=told["least"], progress=progress)
+            case "subset" | "destripe" | "resample" | "reproject":
+                return self._prepared(progress)
             case "match":
                 assert found is not None
                 return products.match(scene, found, told["measure"], **common)
@@ -176,6 +192,26 @@ class Question:
                 )  # fmt: skip
         return products.transform(scene, self.tool, told["components"], **common)
 
+    def _prepared(self, progress: Progress) -> Product:
+        """Write a file that becomes a scene."""
+        from backends.errors import BadInput
+        from backends.io.annotations import write_annotations
+        from backends.spectra.preparing import prepare
+        from backends.spectra.products import Product
+
+        out = Path(self.folder)
+        if out.exists() and not self.replaces:
+            raise BadInput(
+                f"{out.name} is there already.", way_out="Choose another name, or … to replace it."
+            )
+        told = dict(self.settings)
+        pairs = (text.split("=", 1) for text in told.pop("areas_option", ()))
+        told["areas_options"] = {pair[0]: pair[1] for pair in pairs}
+        if self.regions:
+            write_annotations(self.regions, told["areas"], progress=progress)
+        made = prepare(self.scene, self.tool, told, out, command=self.line, progress=progress)
+        return Product((), {"scene": self.scene.title, **made})
+
     @property
     def command(self) -> tuple[str, ...]:
         """The command line; empty where something is in no file."""
@@ -202,7 +238,7 @@ class Question:
         for key, value in settings.items():
             option = f"--{key.replace('_', '-')}"
             if isinstance(value, bool):
-                words += [option] * value
+                words += [option] if value else _OFF.get(key, [])
             elif isinstance(value, tuple):
                 words += [word for one in value for word in (option, str(one))]
             elif value not in (None, ""):

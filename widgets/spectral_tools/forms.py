@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QDoubleSpinBox, QFormLayout, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
+from backends.regions import Region
 from backends.scene import Scene
 from widgets.pages import narrow_box
 from widgets.spectral_tools.asking import ReferenceChoice
@@ -74,9 +76,33 @@ class ToolForm(QWidget):
         """Whether the references are used."""
         return self.COMPARES
 
+    @property
+    def title(self) -> str:
+        """Name of what it does; empty leaves it to the dock."""
+        return ""
+
+    @property
+    def go(self) -> str:
+        """What the button says; empty leaves it to the dock."""
+        return ""
+
+    @property
+    def target(self) -> Path | None:
+        """The file it writes, which becomes a scene; None where it makes layers."""
+        return None
+
+    @property
+    def replaces(self) -> bool:
+        """Whether that file may take the place of another."""
+        return False
+
     def settings(self) -> dict[str, Any]:
         """Return what was chosen, by the names of the command's options."""
         return {}
+
+    def regions(self) -> tuple[Region, ...]:
+        """Return the regions it cuts out."""
+        return ()
 
     def others(self) -> dict[str, Scene]:
         """Return further scenes it reads, by the names it gives them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PyQt6.QtCore import Qt
@@ -18,15 +19,21 @@ from PyQt6.QtWidgets import (
 from backends.overlays import ClassMap, Overlay
 from backends.workspace import Workspace
 from widgets.spectral_tools.asking import Answer
+from widgets.spectral_tools.result_plot import ResultPlot
 from widgets.spectral_tools.threshold_row import ThresholdRow
 from widgets.tables import fit_table, fixed_cell, plain_table
 from widgets.theme import GRID, wrapped
 
-_ROWS = ("classes", "strength", "targets", "shares")
+_ROWS = ("classes", "strength", "targets", "shares", "bad_bands", "worst")
 _QUIET = (
     "scene", "method", "notes", "formula", "taken", "references", "endmembers", "threshold",
-    "indices", "figures", "index_bands", "other", "shift_rows", "shift_columns", "normalise",
+    "eigenvalues", "indices", "figures", "index_bands", "other", "shift_rows", "shift_columns",
+    "normalise",
 )  # fmt: skip
+_NAMES = {
+    "p2": "2nd percentile", "p98": "98th percentile", "row": "from row", "col": "from column",
+    "bad": "of them bad",
+}  # fmt: skip
 _HEADS = {"signal_to_noise": "signal/noise", "mean_share": "mean share", "largest": "most"}
 
 
@@ -42,6 +49,7 @@ class ResultPanel(QWidget):
         column.setSpacing(GRID)
         self.facts_line = wrapped()
         self.threshold = ThresholdRow(workspace)
+        self.plot = ResultPlot()
         self.table: QTableWidget = plain_table(("",))
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -58,7 +66,7 @@ class ResultPanel(QWidget):
         buttons.addWidget(self.lay_button)
         buttons.addWidget(self.all_button)
         self.notes_line = wrapped()
-        for part in (self.facts_line, self.threshold, self.table):
+        for part in (self.facts_line, self.threshold, self.plot, self.table):
             column.addWidget(part)
         column.addLayout(buttons)
         column.addWidget(self.notes_line)
@@ -76,10 +84,12 @@ class ResultPanel(QWidget):
         self._answer = answer
         self.setVisible(answer is not None)
         self.threshold.show_for(answer)
+        self.plot.show_for(answer)
         summary = {} if answer is None else answer.product.summary
         title = "" if answer is None else f"<b>{answer.asked.title}</b>: "
         self.facts_line.setText(title + _facts(summary))
-        self._fill(next((summary[key] for key in _ROWS if summary.get(key)), []))
+        found = next((key for key in _ROWS if summary.get(key)), "")
+        self._fill(_few(found, summary[found]) if found else [])
         notes = [str(note) for note in summary.get("notes", ())]
         if answer is not None and not answer.asked.command:
             notes.append("Not in the run log: what it used is in no file.")
@@ -147,14 +157,28 @@ class ResultPanel(QWidget):
             self.notes_line.setText(notes)
 
 
+def _few(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return rows with as many columns as a narrow dock holds."""
+    if key != "bad_bands":
+        return list(rows)
+    return [
+        {"bad band": _band_words(row), "why": str(row["reason"]).partition(" (")[0]} for row in rows
+    ]
+
+
+def _band_words(row: Mapping[str, Any]) -> str:
+    nm = row["wavelength_nm"]
+    return f"{row['band']}" if nm is None else f"{row['band']}, {nm:.0f} nm"
+
+
 def _facts(summary: Mapping[str, Any]) -> str:
     parts = []
     figures = summary.get("figures") or [{}]
     shown = {key: value for key, value in figures[0].items() if key in ("p2", "median", "p98")}
     for key, value in {**shown, **summary}.items():
-        if key in _QUIET or value is None or (isinstance(value, list) and key in _ROWS):
+        if key in _QUIET or value in (None, []) or (isinstance(value, list) and key in _ROWS):
             continue
-        name = {"p2": "2nd percentile", "p98": "98th percentile"}.get(key, key.replace("_", " "))
+        name = _NAMES.get(key, key.replace("_", " "))
         if key == "seconds":
             parts.append(f"{value:.2f} s")
         else:
@@ -168,6 +192,8 @@ def cell_words(key: str, value: Any) -> str:
         return "–"
     if "share" in key or key == "false_alarms":
         return f"{100 * float(value):.3g}\u00a0%"
+    if key == "written":
+        return ", ".join(Path(name).name for name in value)
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, int):
