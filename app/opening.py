@@ -167,7 +167,7 @@ class Opener:
             progress.note("Looking at the file")
             import_what_comes_next()
             if is_library(path):
-                return read_library(path)
+                return read_library(path, progress.check)
             scene = open_scene(path, options)
             try:
                 progress.check()

@@ -75,9 +75,11 @@ class LibraryCurves:
         if self.dialog is not None:
             self.dialog.close()
         titles = [other.library.title for other in self._workspace.libraries]
+        library = opened.library
         self.dialog = LibraryDialog(
-            titles, self.place, opened.library.names, opened.shown, opened.scale, self._parent
-        )
+            titles, self.place, library.names, opened.shown, opened.scale, library.facts,
+            library.summary, self._parent,
+        )  # fmt: skip
         self.dialog.changed.connect(self.show)
         self.dialog.scaled.connect(self.rescale)
         self.dialog.another.connect(self._ask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import (
@@ -14,6 +14,7 @@ from PyQt6.QtWidgets import (
     QLineEdit,
     QListWidget,
     QListWidgetItem,
+    QPlainTextEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -39,9 +40,12 @@ class LibraryDialog(QDialog):
         names: Sequence[str],
         shown: Sequence[int],
         scale: float = 1.0,
+        facts: Sequence[Mapping[str, str]] = (),
+        about: str = "",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self._facts = facts
         self.setWindowTitle(f"Spectra of {titles[place]}")
         self.resize(44 * GRID, 56 * GRID)
         column = QVBoxLayout(self)
@@ -54,6 +58,9 @@ class LibraryDialog(QDialog):
         self.libraries.activated.connect(self.turned)
         self.libraries.setVisible(len(titles) > 1)
         column.addWidget(self.libraries)
+        self.about = wrapped(about)
+        self.about.setVisible(bool(about))
+        column.addWidget(self.about)
         self.search = QLineEdit()
         self.search.setPlaceholderText(f"Search {len(names)} spectra")
         self.search.setClearButtonEnabled(True)
@@ -62,12 +69,23 @@ class LibraryDialog(QDialog):
         self.list = QListWidget()
         for number, name in enumerate(names):
             item = QListWidgetItem(name or f"Spectrum {number + 1}")
-            item.setFlags(Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEnabled)
+            item.setFlags(
+                Qt.ItemFlag.ItemIsUserCheckable
+                | Qt.ItemFlag.ItemIsEnabled
+                | Qt.ItemFlag.ItemIsSelectable
+            )
             on = number in shown
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
             self.list.addItem(item)
         self.list.itemChanged.connect(self._on_ticked)
-        column.addWidget(self.list, 1)
+        column.addWidget(self.list, 2)
+        self.told = QPlainTextEdit()
+        self.told.setReadOnly(True)
+        self.told.setPlaceholderText("Click a spectrum to read what its file tells of it")
+        self.told.setAccessibleName("What is known of the spectrum")
+        self.told.setVisible(any(facts))
+        self.list.currentRowChanged.connect(self._tell)
+        column.addWidget(self.told, 1)
         self.line = wrapped("")
         self.explain("")
         column.addWidget(self.line)
@@ -106,8 +124,16 @@ class LibraryDialog(QDialog):
         for number in range(self.list.count()):
             item = self.list.item(number)
             if item is not None:
-                name = item.text().lower()
-                item.setHidden(not all(word in name for word in words))
+                told = " ".join((item.text(), *self._facts_of(number).values())).lower()
+                item.setHidden(not all(word in told for word in words))
+
+    def _facts_of(self, number: int) -> Mapping[str, str]:
+        return self._facts[number] if 0 <= number < len(self._facts) else {}
+
+    def _tell(self, number: int) -> None:
+        """Write what the file says of a spectrum."""
+        rows = self._facts_of(number).items()
+        self.told.setPlainText("\n".join(f"{key}: {value}" for key, value in rows))
 
     def _on_ticked(self, item: QListWidgetItem) -> None:
         numbers = self.ticked()

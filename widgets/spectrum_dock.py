@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from backends.spectra.library import SpectralLibrary
 
 _REGION_SAMPLE = 20_000
-_LIBRARIES = "Spectral libraries (*.sli *.hdr *.csv);;All files (*)"
+_LIBRARIES = "Spectral libraries (*.sli *.hdr *.csv *.txt *.asc);;All files (*)"
 SIDE_WIDTH = 19 * GRID
 HINT = "Open a scene and move the mouse over it to read its spectrum."
 ONE_BAND = "its value under the mouse stands in the status bar."
@@ -253,7 +253,7 @@ class SpectrumDock(QWidget):
         def run(progress: Progress) -> SpectralLibrary:
             from backends.spectra.library import read_library
 
-            return read_library(path)
+            return read_library(path, progress.check)
 
         self._workspace.submit(Job(f"Open {path.name}", run), on_result=self._workspace.add_library)
 

@@ -64,6 +64,10 @@ def _show_library(library: SpectralLibrary, as_json: bool) -> None:
         lines["Wavelengths"] = f"{nm[0]:.1f} to {nm[-1]:.1f} nm"
     if library.unit:
         lines["Unit"] = library.unit
+    if library.note:
+        lines["Note"] = library.note
+    if len(library.names) == 1:
+        lines |= library.facts_of(0)
     lines["Spectra"] = ", ".join(library.names[:12]) + (", …" if len(library.names) > 12 else "")
     values = {
         "kind": "spectral library",
@@ -71,5 +75,7 @@ def _show_library(library: SpectralLibrary, as_json: bool) -> None:
         "names": list(library.names),
         "wavelength_nm": None if nm is None else nm.tolist(),
         "unit": library.unit,
+        "facts": [dict(f) for f in library.facts],
+        "note": library.note,
     }
     emit(values, as_json=as_json, text=table(lines))

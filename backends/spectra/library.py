@@ -1,11 +1,11 @@
-"""Spectral libraries: ENVI ``.sli`` files and tables (CSV), resampled to the bands of a scene."""
+"""Spectral libraries: ENVI ``.sli``, tables, texts of ECOSTRESS and USGS; on a scene's bands."""
 
 from __future__ import annotations
 
 import csv
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,12 @@ from numpy.typing import NDArray
 from backends.errors import BadInput
 from backends.identity import digest_of
 from backends.io import envi_header as header
+from backends.spectra.text_spectra import (
+    SUFFIXES,
+    is_text_spectrum,
+    on_one_grid,
+    read_text_spectra,
+)
 
 MOST_SPECTRA = 100_000
 MOST_BANDS = 1 << 16
@@ -42,6 +48,10 @@ class SpectralLibrary:
         ``"reflectance"`` where the file says how it is scaled, else empty.
     digest : str
         Of its files (`backends.identity.digest_of`); empty for one that is in no file.
+    facts : tuple of mapping
+        What the file tells of each spectrum, by its own words; empty where it tells nothing.
+    note : str
+        What was done to read it; empty for nothing.
     """
 
     title: str
@@ -51,11 +61,30 @@ class SpectralLibrary:
     unit: str = ""
     path: Path | None = None
     digest: str = ""
+    facts: tuple[Mapping[str, str], ...] = ()
+    note: str = ""
+
+    @property
+    def summary(self) -> str:
+        """How many spectra, over which wavelengths, in which unit, and what reading them took."""
+        spectra, bands = self.values.shape
+        parts = [f"{spectra:,} spectra" if spectra != 1 else "1 spectrum", f"{bands:,} wavelengths"]
+        nm = self.wavelength_nm
+        if nm is not None and nm.size:
+            parts[-1] += f" from {nm[0]:,.0f} to {nm[-1]:,.0f} nm"
+        parts += [self.unit] if self.unit else []
+        return f"{', '.join(parts)}. {self.note}".strip()
+
+    def facts_of(self, number: int) -> Mapping[str, str]:
+        """Return what the file tells of a spectrum."""
+        return self.facts[number] if number < len(self.facts) else {}
 
 
 def is_library(path: Path) -> bool:
-    """Return whether a file is an ENVI spectral library or a table of spectra."""
+    """Return whether a file or folder is a spectral library in a form that is read here."""
     try:
+        if path.is_dir() or path.suffix.lower() in SUFFIXES:
+            return is_text_spectrum(path)
         if not path.is_file():
             return False
         if path.suffix.lower() == ".csv":
@@ -74,8 +103,16 @@ def is_library(path: Path) -> bool:
         return False
 
 
-def read_library(path: Path) -> SpectralLibrary:
+def read_library(path: Path, check: Callable[[], None] = lambda: None) -> SpectralLibrary:
     """Read a spectral library.
+
+    Parameters
+    ----------
+    path : Path
+        ENVI (``.sli`` or its header), table (``.csv``), text of ECOSTRESS or USGS, or a folder
+        of such texts.
+    check : callable
+        Called between the files of a folder; may raise to end it.
 
     Raises
     ------
@@ -83,6 +120,8 @@ def read_library(path: Path) -> SpectralLibrary:
         It is missing, damaged, or no library.
     """
     try:
+        if path.is_dir() or path.suffix.lower() in SUFFIXES:
+            return _read_texts(path, check)
         size = path.stat().st_size
         if size > LARGEST:
             raise BadInput(
@@ -183,6 +222,18 @@ def _sorted(library: SpectralLibrary) -> SpectralLibrary:
     order = np.argsort(nm, kind="stable")
     order = order[np.isfinite(nm[order])]
     return replace(library, wavelength_nm=nm[order], values=library.values[:, order])
+
+
+def _read_texts(path: Path, check: Callable[[], None]) -> SpectralLibrary:
+    found = read_text_spectra(path, check)
+    nm, values, note = on_one_grid(found)
+    units = {one.unit for one in found}
+    digest = "" if path.is_dir() else digest_of((path,))
+    title = path.name if path.is_dir() else found[0].name
+    return SpectralLibrary(
+        title, tuple(one.name for one in found), nm, values, units.pop() if len(units) == 1 else "",
+        path, digest, tuple(one.facts for one in found), note,
+    )  # fmt: skip
 
 
 # -- ENVI ------------------------------------------------------------------------------------

@@ -186,6 +186,29 @@ def test_library_spectra_stand_beside_the_scenes(opened: Any, qtbot: Any) -> Non
     dialog.close()
 
 
+def test_what_a_file_tells_of_a_spectrum_is_read_and_searched(opened: Any, tmp_path: Path) -> None:
+    _workspace, scene, dock = opened
+    for name, kind in (("asphalt", "Road"), ("tile", "Roof")):
+        (tmp_path / f"{name}.spectrum.txt").write_text(
+            f"Name: {name}\nClass: {kind}\nX Units: Wavelength (micrometers)\n"
+            "Y Units: Reflectance (percent)\n\n0.3  10\n1.0  20\n2.6  30\n"
+        )
+    dock.open_library(tmp_path)
+    dialog = dock.library.dialog
+    assert "2 spectra, 3 wavelengths from 300 to 2,600 nm, reflectance" in dialog.about.text()
+    assert dialog.told.isVisible()
+    dialog.list.setCurrentRow(1)
+    assert dialog.told.toPlainText() == "Class: Roof"
+    dialog.search.setText("road")  # in no name, but in what is told
+    assert [dialog.list.item(i).isHidden() for i in range(2)] == [False, True]
+    dialog.list.item(0).setCheckState(Qt.CheckState.Checked)
+    (curve,) = dock.library.curves.values()
+    nm = scene.bands.wavelengths()
+    expected = np.interp(nm, [300, 1000, 2600], [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(curve.values, expected, atol=1e-6)
+    dialog.close()
+
+
 def test_two_libraries_are_drawn_together(opened: Any) -> None:
     workspace, _scene, dock = opened
     nm = np.linspace(400, 2500, 400)

@@ -30,7 +30,7 @@ from widgets.theme import GRID, wrapped
 if TYPE_CHECKING:
     from backends.spectra.library import SpectralLibrary
 
-_LIBRARIES = "Spectral libraries (*.sli *.hdr *.csv);;All files (*)"
+_LIBRARIES = "Spectral libraries (*.sli *.hdr *.csv *.txt *.asc);;All files (*)"
 _AREAS = "Areas (*.geojson)"
 _MOST_ROWS = 6
 NOTHING = "Draw regions (R), pin pixels (S) or open a library to have something to compare with."
@@ -208,7 +208,7 @@ class ReferencesBox(QWidget):
         def run(progress: Progress) -> SpectralLibrary:
             from backends.spectra.library import read_library
 
-            return read_library(path)
+            return read_library(path, progress.check)
 
         def show(library: SpectralLibrary) -> None:
             libraries = self._workspace.libraries
