@@ -11,7 +11,7 @@ from PyQt6.QtCore import QObject, Qt
 from PyQt6.QtGui import QAction, QKeySequence
 from PyQt6.QtWidgets import QMainWindow, QMenu, QMenuBar
 
-MENUS = ("File", "Edit", "View", "Workbench", "Help")
+MENUS = ("File", "Edit", "View", "Measure", "Workbench", "Help")
 
 
 @dataclass(frozen=True)

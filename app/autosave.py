@@ -125,6 +125,7 @@ class Autosaver(QObject):
             workspace.overlay_removed,
             workspace.regions_changed,
             workspace.pins_changed,
+            workspace.measurements_changed,
             workspace.labels_changed,
             workspace.library_added,
             workspace.libraries_changed,

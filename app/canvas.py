@@ -47,6 +47,9 @@ class Canvas:
         self.cursor: tuple[str, int, int] | None = None
         # Asked at each click: whether it pins the spectrum, or only chooses the pixel.
         self.click_pins: Callable[[], bool] = lambda: False
+        # Told of each click first, with row and column as exact as the mouse; True where it
+        # was meant for a tool.
+        self.takes_click: Callable[[str, float, float], bool] = lambda *_: False
         self._tell_cursor = Latest(self._emit_cursor)
         self._callbacks = (self._on_move, self._on_press)
         workspace.scene_added.connect(self._on_scene_added)
@@ -230,4 +233,7 @@ class Canvas:
             yield
         here = self._pixel(where)
         if plain and not moved and here is not None and self.drawing.tool == "pan_zoom":
-            self.click(*here)
+            scene = self.workspace.scenes[here[0]]
+            exact = self.stage.frame(scene).to_pixel(*where[-2:])
+            if not self.takes_click(here[0], *exact):
+                self.click(*here)

@@ -20,6 +20,7 @@ from app.chrome import KeyGuard, WorkbenchBar, place_window, take_geometry, toke
 from app.collector import Collector
 from app.fire_workbench import LineCanvas
 from app.looking import Looking
+from app.measuring import Measuring
 from app.menus import add_all, add_recent
 from app.napari_panels import NapariPanels
 from app.opening import Opener
@@ -37,6 +38,7 @@ from backends.errors import ClearbandError, NeedsChoice
 from backends.jobs import Job, JobHandle, JobState, Runner, ThreadRunner
 from backends.scene import Scene
 from backends.workspace import Workspace
+from widgets.measuring.board import MeasureBoard
 from widgets.perimeter.board import LineBoard
 from widgets.toast import Toast, Toaster
 from widgets.welcome import SampleCard, Welcome
@@ -98,8 +100,13 @@ class ClearbandWindow(QObject):
         self.line_canvas = LineCanvas(
             self.workspace, self.canvas.stage, self.canvas.board, self.lines
         )
+        self.measures = MeasureBoard()
+        self.measuring = Measuring(
+            self.canvas, self.measures, viewer.window._qt_viewer.canvas.native
+        )
         boards = {
             "sight": self.sight,
+            "measures": self.measures,
             "lines": self.lines,
             "board": self.canvas.board,
             "pictures": self.canvas.pictures,
@@ -332,9 +339,9 @@ class ClearbandWindow(QObject):
 
     def _click_pins(self) -> bool:
         """A click pins while spectra are on the desk and no dock in front asks for a pixel."""
-        if self.lines.tool:
+        if self.lines.tool or self.measures.tool:
             return False
-        asking = ("explain", "concepts", "matrices", "clusters", "fire", "perimeter")
+        asking = ("explain", "concepts", "matrices", "clusters", "fire", "perimeter", "measure")
         inner = (self.docks.get(dock_id) for dock_id in asking)
         front = any(dock is not None and not dock.visibleRegion().isEmpty() for dock in inner)
         return self.dock_is_shown("spectrum") and not front
@@ -452,6 +459,7 @@ class ClearbandWindow(QObject):
             target.removeEventFilter(self)
         self.looking.close()
         self.sight.close()
+        self.measuring.close()
         self.canvas.close()
         self.workspace.close()
         self.workspace.jobs.clear()  # what they would have told is of no use any more

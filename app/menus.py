@@ -26,6 +26,7 @@ def add_all(window: ClearbandWindow) -> None:
     _add_edit(window)
     _add_view(window)
     _add_looking(window)
+    _add_measuring(window)
     _add_workbenches(window)
     _add_help(window)
 
@@ -141,12 +142,12 @@ def _add_edit(window: ClearbandWindow) -> None:
         Action(
             "edit.undo",
             "Undo",
-            commands.undo,
+            window.tools.undo,
             "Edit",
             "Ctrl+Z",
             10,
             label=lambda: _step("Undo", commands.undo_label),
-            enabled=lambda: commands.undo_label is not None,
+            enabled=lambda: commands.undo_label is not None or bool(window.measures.corners),
         ),
         Action(
             "edit.redo",
@@ -336,6 +337,58 @@ def _add_looking(window: ClearbandWindow) -> None:
                 enabled=lambda number=number: len(tools.windows()) >= number,
             )
         )
+
+
+def _add_measuring(window: ClearbandWindow) -> None:
+    tools, add = window.tools, window.actions.add
+    for tool, title, key, about in (
+        ("distance", "Distance", "D", "Click the corners of a line; a double click ends it."),
+        ("area", "Area", "Shift+D", "Click the corners of an area; a double click ends it."),
+        ("profile", "Profile along a line", "L", "The values of the shown bands along a line."),
+    ):
+        add(
+            Action(
+                f"measure.{tool}",
+                title,
+                lambda tool=tool: tools.measure(tool),
+                "Measure",
+                key,
+                10,
+                enabled=window.has_scene,
+                help=about,
+            )
+        )
+    add(
+        Action(
+            "measure.pixels",
+            "Pixel table",
+            lambda: tools.measure_page("Pixels"),
+            "Measure",
+            "P",
+            20,
+            enabled=window.has_scene,
+            help="The values of every band in the pixel under the mouse and around it.",
+        ),
+        Action(
+            "measure.go_to",
+            "Go to…",
+            tools.go_to,
+            "Measure",
+            "G",
+            20,
+            enabled=window.has_scene,
+            help="By row and column, map coordinates, latitude and longitude.",
+        ),
+        Action(
+            "measure.extreme",
+            "Find the extreme…",
+            lambda: tools.measure_page("Find"),
+            "Measure",
+            group=20,
+            enabled=window.has_scene,
+            help="Where a band is highest or lowest in view, in the scene or in a region.",
+        ),
+    )
 
 
 def _add_workbenches(window: ClearbandWindow) -> None:

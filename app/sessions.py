@@ -93,6 +93,7 @@ class SessionKeeper(QObject):
             workspace.overlay_removed,
             workspace.regions_changed,
             workspace.pins_changed,
+            workspace.measurements_changed,
             workspace.labels_changed,
         ):
             signal.connect(self._on_change)

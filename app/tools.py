@@ -30,20 +30,55 @@ class Tools:
 
     def brush(self) -> None:
         """Take the brush in hand."""
+        self._window.measures.hold("")
         self._with_scene(lambda scene: self._window.canvas.drawing.brush(scene))
 
     def eraser(self) -> None:
         """Take the eraser in hand."""
+        self._window.measures.hold("")
         self._with_scene(lambda scene: self._window.canvas.drawing.brush(scene, erase=True))
 
     def lasso(self) -> None:
         """Take the lasso in hand."""
+        self._window.measures.hold("")
         self._with_scene(lambda scene: self._window.canvas.drawing.lasso(scene))
+
+    def measure(self, tool: str) -> None:
+        """Take a tool in hand that measures: its page of the dock comes with it."""
+
+        def hold(scene: Scene) -> None:
+            self._window.lines.hold("")
+            self._window.show_dock("measure")
+            self._window.measures.hold(tool)
+
+        self._with_scene(hold)
+
+    def measure_page(self, name: str) -> None:
+        """Turn to a page of the measure dock."""
+
+        def show(scene: Scene) -> None:
+            self._window.show_dock("measure")
+            self._window.docks["measure"].inner.show_page(name)
+
+        self._with_scene(show)
+
+    def go_to(self) -> None:
+        """Ask where to go."""
+        self.measure_page("Find")
+        dock = self._window.docks.get("measure")
+        if dock is not None and self._window.workspace.active_scene is not None:
+            dock.inner.find.place_edit.setFocus()
+
+    def undo(self) -> None:
+        """Undo: the last corner of what is being drawn, else the last thing done."""
+        if not self._window.measures.drop_corner():
+            self._window.workspace.commands.undo()
 
     def choose_class(self, number: int) -> None:
         """Paint with a class."""
 
         def choose(scene: Scene) -> None:
+            self._window.measures.hold("")
             self._window.canvas.drawing.brush(scene)
             self._window.canvas.drawing.choose_label(scene, number)
 
@@ -135,6 +170,10 @@ class Tools:
             palette.hide()
         elif self._window.lines.tool:
             self._window.lines.hold("")
+        elif self._window.measures.tool:
+            # First what was begun, then the tool.
+            measures = self._window.measures
+            measures.hold(measures.tool if measures.corners else "")
         elif not self._window.canvas.drawing.put_down() and self._window.status.jobs.underMouse():
             self._window.status.jobs.cancel()
 

@@ -74,6 +74,13 @@ DOCKS: tuple[DockSpec, ...] = (
     DockSpec("matrices", "Matrices", "widgets.matrices_dock:MatricesDock", "desk"),
     DockSpec("clusters", "Clusters", "widgets.clusters_dock:ClustersDock", "desk"),
     DockSpec("spectrum", "Spectrum", "widgets.spectrum_dock:SpectrumDock", "bottom"),
+    DockSpec(
+        "measure",
+        "Measure",
+        "widgets.measure_dock:MeasureDock",
+        "desk",
+        ("measures", "pictures", "visible"),
+    ),
     DockSpec("jobs", "Jobs", "widgets.jobs_dock:JobsDock", "desk"),
 )
 

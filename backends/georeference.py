@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
@@ -87,6 +88,25 @@ class GeoReference:
         if not (math.isfinite(lon) and math.isfinite(lat)):
             return None
         return float(lon), float(lat)
+
+    @cached_property
+    def _from_lonlat(self) -> Any:
+        from pyproj import Transformer
+        from pyproj.exceptions import ProjError
+
+        if self._system is None:
+            return None
+        try:
+            return Transformer.from_crs("EPSG:4326", self._system, always_xy=True)
+        except ProjError:
+            return None
+
+    def from_lonlat(self, lon: float, lat: float) -> tuple[float, float] | None:
+        """Return row, col of a place on Earth (degrees, WGS 84); None where it cannot be told."""
+        if self._lonlat is None or self._from_lonlat is None:
+            return None
+        x, y = self._from_lonlat.transform(lon, lat)
+        return self.to_pixel(float(x), float(y)) if math.isfinite(x) and math.isfinite(y) else None
 
     @cached_property
     def name(self) -> str:
@@ -176,6 +196,22 @@ class GeolocationTable:
             return None
         x, y = float(lon[r, c]), float(lat[r, c])
         return (x, y) if -180 <= x <= 360 and -90 <= y <= 90 else None
+
+    def from_lonlat(self, lon: float, lat: float) -> tuple[float, float] | None:
+        """Return row, col of the nearest pixel centre; None where none is within two pixels.
+
+        Looks at the whole table: not for the window's thread.
+        """
+        lons, lats = self._lonlat_tables()
+        fine = (lons >= -180) & (lons <= 360) & (lats >= -90) & (lats <= 90)
+        if not fine.any():
+            return None
+        turn = (np.asarray(lons, np.float64) - lon + 180) % 360 - 180
+        away = (turn * math.cos(math.radians(lat))) ** 2 + (np.asarray(lats, np.float64) - lat) ** 2
+        row, col = np.unravel_index(int(np.where(fine, away, np.inf).argmin()), lons.shape)
+        size = self.pixel_size_m(min(row, lons.shape[0] - 2), min(col, lons.shape[1] - 2))
+        reach = 2 * max(size) / 111_000 if size is not None else 0.0
+        return (float(row), float(col)) if away[row, col] ** 0.5 <= reach else None
 
     def to_map(self, row: float, col: float) -> tuple[float, float]:
         """Return longitude, latitude; ``nan`` where the table has none."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from backends.errors import BadInput
 from backends.io.writers.atomic import replacing
 from backends.io.writers.npz import DAMAGE, add_array, new_archive, open_archive
 from backends.jobs import Progress
+from backends.measuring.lengths import Measurement, Size
 from backends.overlays import software_versions
 from backends.regions import Outline, Region
 from backends.runlog import LogLine
@@ -33,6 +35,7 @@ from backends.session_records import (
     LabelsRecord,
     LibraryRecord,
     LogRecord,
+    MeasurementRecord,
     OutlineRecord,
     PinRecord,
     RecipeRecord,
@@ -183,6 +186,18 @@ def _record(
         PinRecord(id=p.id, name=p.name, scene=p.scene_id, row=p.row, col=p.col, color=p.color)
         for p in state.pins
     ]
+    measurements = [
+        MeasurementRecord(
+            id=m.id,
+            name=m.name,
+            scene=m.scene_id,
+            kind=m.kind,  # type: ignore[arg-type]
+            points=_points(m.points),
+            color=m.color,
+            **asdict(m.size),
+        )
+        for m in state.measurements
+    ]
     labels = [
         LabelsRecord(
             scene=sheet.scene_id,
@@ -220,6 +235,7 @@ def _record(
         ],
         regions=regions,
         pins=pins,
+        measurements=measurements,
         labels=labels,
         libraries=libraries,
         view=state.view,
@@ -271,7 +287,8 @@ def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
     known = set(ids)
     of_slices = [each.map for each in record.slice_maps]
     named = [*record.overlays, *of_slices, *record.regions, *record.pins, *record.labels]
-    if len(known) != len(ids) or any(item.scene not in known for item in named):
+    spoken_of = {item.scene for item in named} | {m.scene for m in record.measurements}
+    if len(known) != len(ids) or not spoken_of <= known:
         raise BadInput("It speaks of scenes that are not in it.")
     shapes = {scene.id: scene.shape for scene in record.scenes}
     labels = []
@@ -286,6 +303,7 @@ def _state(record: SessionRecord, box: ArrayBox) -> SessionState:
         slice_maps=tuple((each.slice, heatmap_of(each.map, box)) for each in record.slice_maps),
         regions=tuple(_region(r) for r in record.regions),
         pins=tuple(Pin(p.scene, p.row, p.col, p.name, p.color, p.id) for p in record.pins),
+        measurements=tuple(_measurement(m) for m in record.measurements),
         labels=tuple(labels),
         libraries=tuple(
             LibraryRef(x.title, Path(x.path), x.relative, x.digest, tuple(x.shown), x.scale)
@@ -317,6 +335,22 @@ def _region(record: RegionRecord) -> Region:
         tuple(Outline(ring(o.exterior), tuple(ring(h) for h in o.holes)) for o in record.more),
         record.class_name,
         record.class_color,
+    )
+
+
+def _measurement(record: MeasurementRecord) -> Measurement:
+    size = Size(
+        record.length_px,
+        record.area_px,
+        record.length_m,
+        record.area_m2,
+        record.bearing,
+        record.method,
+        record.note,
+    )
+    points = np.array(record.points, float).reshape(-1, 2)
+    return Measurement(
+        record.name, record.scene, record.kind, points, size, record.color, record.id
     )
 
 

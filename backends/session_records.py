@@ -1,8 +1,8 @@
 """What stands in a session file, as typed records: anything else is refused.
 
-Version 3 (1 knew no spectral libraries, 2 no holes and classes of regions). A later version
-adds a step to ``UPGRADES`` and keeps the old sample file in the tests; records never change
-their meaning without a new version.
+Version 5 (1 knew no spectral libraries, 2 no holes and classes of regions, 4 no measurements).
+A later version adds a step to ``UPGRADES`` and keeps the old sample file in the tests; records
+never change their meaning without a new version.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backends.errors import BadInput
 from backends.overlays import Provenance
 
 FORMAT = "clearband session"
-VERSION = 4
+VERSION = 5
 
 Text = Annotated[str, Field(max_length=4096)]
 LongText = Annotated[str, Field(max_length=1 << 20)]
@@ -332,6 +332,27 @@ class PinRecord(Record):
     color: Annotated[int, Field(ge=0, le=1 << 20)] = 0
 
 
+Size = Annotated[float, Field(ge=0)]  # not a number where an outline crosses itself
+
+
+class MeasurementRecord(Record):
+    """A line or an area that was measured."""
+
+    id: Ident
+    name: Text
+    scene: Ident
+    kind: Literal["distance", "area"]
+    points: Annotated[list[tuple[Finite, Finite]], Field(min_length=2, max_length=1_000_000)]
+    color: Annotated[int, Field(ge=0, le=1 << 20)] = 0
+    length_px: Size
+    area_px: float | None = None
+    length_m: Size | None = None
+    area_m2: float | None = None
+    bearing: Finite | None = None
+    method: Text = ""
+    note: Text = ""
+
+
 class LabelsRecord(Record):
     """Training labels of a scene."""
 
@@ -372,7 +393,7 @@ class SessionRecord(Record):
     """All of a session file but its arrays."""
 
     format: Literal["clearband session"] = "clearband session"
-    version: Literal[4] = 4
+    version: Literal[5] = 5
     saved_utc: Text = ""
     software: dict[str, Text] = {}
     scenes: list[SceneRecord] = []
@@ -380,6 +401,7 @@ class SessionRecord(Record):
     slice_maps: list[SliceMapRecord] = []
     regions: list[RegionRecord] = []
     pins: list[PinRecord] = []
+    measurements: Annotated[list[MeasurementRecord], Field(max_length=100_000)] = []
     labels: list[LabelsRecord] = []
     libraries: Annotated[list[LibraryRecord], Field(max_length=1000)] = []
     view: ViewRecord = ViewRecord()
@@ -398,6 +420,7 @@ UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
     1: _libraries_came,
     2: lambda values: {**values, "version": 3},  # what came with it has defaults
     3: lambda values: {**values, "version": 4},  # the maps of a volume's other slices, too
+    4: lambda values: {**values, "version": 5},  # measurements
 }
 
 

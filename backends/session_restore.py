@@ -150,8 +150,13 @@ def restore(opened: Opened, workspace: Workspace) -> Restored:
             rows, cols, _ = workspace.scenes[fitting[pin.scene_id]].shape
             if pin.row < rows and pin.col < cols:
                 workspace.pins[pin.id] = replace(pin, scene_id=fitting[pin.scene_id])
+    for measured in state.measurements:
+        if measured.scene_id in fitting:
+            moved_one = replace(measured, scene_id=fitting[measured.scene_id])
+            workspace.measurements[moved_one.id] = moved_one
     workspace.regions_changed.emit()
     workspace.pins_changed.emit()
+    workspace.measurements_changed.emit()
     for overlay in state.overlays:
         if overlay.scene_id in fitting:
             workspace.add_overlay(replace(overlay, scene_id=fitting[overlay.scene_id]))

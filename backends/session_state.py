@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.composite import Recipe
+from backends.measuring.lengths import Measurement
 from backends.overlays import Heatmap, Overlay
 from backends.regions import Region
 from backends.runlog import LogLine
@@ -92,6 +93,7 @@ class SessionState:
     slice_maps: tuple[tuple[int, Heatmap], ...] = ()
     regions: tuple[Region, ...] = ()
     pins: tuple[Pin, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     labels: tuple[LabelSheet, ...] = ()
     libraries: tuple[LibraryRef, ...] = ()
     view: ViewRecord = field(default_factory=ViewRecord)
@@ -111,6 +113,7 @@ class SessionState:
             slice_maps=tuple(pair for pair in self.slice_maps if pair[1].scene_id in keep),
             regions=tuple(r for r in self.regions if r.scene_id in keep),
             pins=tuple(p for p in self.pins if p.scene_id in keep),
+            measurements=tuple(m for m in self.measurements if m.scene_id in keep),
             labels=tuple(s for s in self.labels if s.scene_id in keep),
         )
 
@@ -169,6 +172,7 @@ def collect_state(
         ),
         regions=tuple(workspace.regions.values()),
         pins=tuple(workspace.pins.values()),
+        measurements=tuple(workspace.measurements.values()),
         labels=tuple(workspace.labels.values()),
         libraries=tuple(libraries),
         view=view or ViewRecord(),
@@ -193,6 +197,7 @@ def _joined(state: SessionState, absent: SessionState) -> SessionState:
         slice_maps=state.slice_maps + absent.slice_maps,
         regions=state.regions + absent.regions,
         pins=state.pins + absent.pins,
+        measurements=state.measurements + absent.measurements,
         labels=state.labels + absent.labels,
         libraries=state.libraries + absent.libraries,
     )

@@ -19,6 +19,7 @@ from psygnal import Signal
 from backends.commands import Command, CommandStack
 from backends.errors import BadInput
 from backends.jobs import InlineRunner, Job, JobHandle, JobState, Runner
+from backends.measuring.lengths import Measurement
 from backends.overlays import Heatmap, Overlay
 from backends.regions import Region
 from backends.runlog import RunLog
@@ -98,6 +99,7 @@ class Workspace:
     active_overlay_changed = Signal(object)
     regions_changed = Signal()
     pins_changed = Signal()
+    measurements_changed = Signal()
     labels_changed = Signal(str)
     cursor_moved = Signal(str, int, int)
     cursor_left = Signal()
@@ -121,6 +123,7 @@ class Workspace:
         self.slice_maps: dict[str, dict[int, Heatmap]] = {}
         self.regions: dict[str, Region] = {}
         self.pins: dict[str, Pin] = {}
+        self.measurements: dict[str, Measurement] = {}
         self.labels: dict[str, LabelSheet] = {}
         self.libraries: list[OpenLibrary] = []
         self.jobs: list[JobHandle[Any]] = []
@@ -168,6 +171,8 @@ class Workspace:
             self.regions_changed.emit()
         if self._forget(self.pins, scene_id):
             self.pins_changed.emit()
+        if self._forget(self.measurements, scene_id):
+            self.measurements_changed.emit()
         self.labels.pop(scene_id, None)
         # A step that can no longer be seen would make Ctrl+Z look broken.
         self.commands.drop(lambda c: isinstance(c.where, tuple) and c.where[:1] == (scene_id,))
@@ -284,9 +289,25 @@ class Workspace:
             gone = dict.fromkeys(self.pins)
             self._edit(self.pins, gone, "Remove all pins", self.pins_changed)
 
+    def add_measurement(self, measurement: Measurement) -> None:
+        """Keep what was measured (undoable)."""
+        self._edit(
+            self.measurements, {measurement.id: measurement}, f"Measure {measurement.name}",
+            self.measurements_changed,
+        )  # fmt: skip
+
+    def remove_measurements(self, ids: Sequence[str]) -> None:
+        """Delete measurements in one step (undoable)."""
+        if ids:
+            label = f"Delete {len(ids)} measurements"
+            if len(ids) == 1:
+                label = f"Delete {self.measurements[ids[0]].name}"
+            self._edit(self.measurements, dict.fromkeys(ids), label, self.measurements_changed)
+
     def next_color(self) -> int:
-        """Return the first number of the colour key that no pin or region uses."""
-        used = {p.color for p in self.pins.values()} | {r.color for r in self.regions.values()}
+        """Return the first number of the colour key that nothing drawn uses."""
+        drawn = (self.pins, self.regions, self.measurements)
+        used = {item.color for table in drawn for item in table.values()}
         return next(number for number in range(len(used) + 1) if number not in used)
 
     def label_sheet(self, scene_id: str) -> LabelSheet:

@@ -16,7 +16,7 @@ from backends.palette import class_colors
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
-from widgets.regions_dock import _swatch as swatch
+from widgets.regions_dock import swatch
 from widgets.tables import fit_table, fixed_cell, plain_table
 from widgets.theme import GRID, wrapped
 

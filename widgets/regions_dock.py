@@ -166,7 +166,7 @@ class RegionsDock(QWidget):
             assert scene is not None
             # As on the image and among the spectra: of its class, where an area has one.
             color = item.shown_color if isinstance(item, Region) else key_color(item.color)
-            name = QTableWidgetItem(_swatch(color), item.name)
+            name = QTableWidgetItem(swatch(color), item.name)
             name.setData(Qt.ItemDataRole.UserRole, item.id)
             self.table.setItem(row, _NAME, name)
             kind = QTableWidgetItem(item.class_name if isinstance(item, Region) else "")
@@ -221,7 +221,8 @@ def _place(item: Pin | Region, scene: Scene) -> str:
     return text
 
 
-def _swatch(color: str) -> QIcon:
+def swatch(color: str) -> QIcon:
+    """Return a small square of a colour for a table."""
     pixmap = QPixmap(12, 12)
     pixmap.fill(QColor(color))
     # A line around it: the palest colour is nearly that of the light theme.

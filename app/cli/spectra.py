@@ -286,3 +286,4 @@ def _places(values: list[str] | None) -> list[tuple[int, int]]:
 # Each adds its commands to the same group.
 from app.cli import spectra_grids as _grids  # noqa: E402, F401
 from app.cli import spectra_grouping as _grouping  # noqa: E402, F401
+from app.cli import spectra_places as _places_of  # noqa: E402, F401

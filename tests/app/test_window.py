@@ -235,7 +235,8 @@ def test_napari_panels_are_hidden_and_within_reach(window) -> None:
     titles = [a.menu().title() for a in window.actions.menu("View/napari").actions() if a.menu()]
     assert any("Plugins" in title for title in titles)
     top = [a.menu().objectName() for a in window.qt_window.menuBar().actions()]
-    assert top == [f"clearband.menu.{m}" for m in ("File", "Edit", "View", "Workbench", "Help")]
+    names = ("File", "Edit", "View", "Measure", "Workbench", "Help")
+    assert top == [f"clearband.menu.{m}" for m in names]
 
 
 def test_no_key_means_two_things(window) -> None:

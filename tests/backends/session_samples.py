@@ -15,6 +15,7 @@ import numpy as np
 
 from backends.bands import BandTable
 from backends.composite import Recipe
+from backends.measuring.lengths import Measurement, Size
 from backends.overlays import (
     ClassMap,
     ClusterBlock,
@@ -174,6 +175,11 @@ def full_workspace(scenes: Iterable[Scene], library: Path | None = None) -> Work
         )
         workspace.add_region(region)
         workspace.add_pin(Pin(scene.id, 3, 4, "Pin 1", 2, "pin"))
+        corners = np.array([[0.0, 0.0], [3.0, 4.0]])
+        size = Size(5.0, None, 150.0, None, 127.5, "Geodesic.")
+        workspace.add_measurement(
+            Measurement("Line 1", scene.id, "distance", corners, size, 3, "measured")
+        )
         labels = np.zeros(scene.shape[:2], np.uint8)
         labels[2:5] = 1
         workspace.set_labels(scene.id, labels, {1: "Water"}, source="truth.tif")

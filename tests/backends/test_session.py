@@ -173,6 +173,9 @@ def test_sessions_of_every_version_open(sample: Path) -> None:
     region = workspace.regions["region"]
     kept = (region.class_name, region.class_color, len(region.holes), len(region.more))
     assert kept == (("Meadow", "#10A0F0", 1, 1) if version >= 3 else ("", "", 0, 0))
+    measured = [(m.name, m.points.tolist(), m.size.text()) for m in workspace.measurements.values()]
+    line = ("Line 1", [[0.0, 0.0], [3.0, 4.0]], "150 m, bearing 128°")
+    assert measured == ([line] if version >= 5 else [])
     assert workspace.run_log.lines[0].command == ("classify", "a b.dat", "--out", "it's")
     drawn = [(o.library.names, o.shown, o.scale) for o in workspace.libraries]
     assert drawn == ([(("moss", "clay"), (1,), 1e4)] if version >= 2 else [])

@@ -8,7 +8,7 @@ from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from backends.cluster_analysis import ClusterTable
-from widgets.regions_dock import _swatch as swatch
+from widgets.regions_dock import swatch
 
 _ROWS = 9
 

@@ -1,0 +1,1 @@
+"""Lengths, areas, profiles, single pixels and places of a scene."""
