@@ -67,7 +67,10 @@ class ImageData:
     def notes(self) -> tuple[str, ...]:
         """What a person should know about these images and their split."""
         gone = len(self.images.skipped)
-        skipped = (f"{gone} files cannot be used and are listed.",) if gone else ()
+        these = (
+            "1 file cannot be used and is" if gone == 1 else f"{gone} files cannot be used and are"
+        )
+        skipped = (f"{these} listed.",) if gone else ()
         return (*skipped, *self.split.notes, self.leakage.sentence)
 
     def normal(self, progress: Progress | None = None) -> tuple[NDArray[Any], NDArray[Any]]:

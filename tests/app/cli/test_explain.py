@@ -124,6 +124,45 @@ def test_a_folder_is_measured_with_a_folder_of_masks(
     assert not list((tmp_path / "o").glob("b*"))
 
 
+def test_whatever_is_wrong_with_some_images_the_others_are_explained(
+    weights: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    content = photo.read_bytes()
+    broken = {
+        "cut.png": content[: len(content) // 2],
+        "empty.png": b"",
+        "text.png": b"no image",
+        "none.dcm": b"\0" * 300,
+    }
+    for name, what in broken.items():
+        (folder / name).write_bytes(what)
+    np.save(folder / "seven.npy", np.random.default_rng(0).random((20, 20, 7), np.float32))
+    Image.open(photo).convert("L").save(folder / "grey.png")
+    for number in range(3):
+        (folder / f"good{number}.png").write_bytes(content)
+    start = ["explain", str(folder), "--weights", str(weights), "--json"]
+    assert run([*start, "--out", str(tmp_path / "o")]) == 3
+    said = json.loads(capsys.readouterr().out)
+    done = {Path(d["image"]).name for d in said["done"]}
+    failed = {Path(f["image"]).name: f["error"] for f in said["failed"]}
+    assert done | set(failed) == {p.name for p in folder.iterdir()}
+    assert {"good0.png", "good1.png", "good2.png"} <= done
+    assert set(broken) == set(failed)
+    for sentence in failed.values():
+        assert "Traceback" not in sentence
+        assert "Error" not in sentence
+    # A network of seven bands reads the one cube, and says of every picture what is wrong.
+    assert run([*start, "--out", str(tmp_path / "q"), "--bands", "7"]) == 3
+    said = json.loads(capsys.readouterr().out)
+    assert [Path(d["image"]).name for d in said["done"]] == ["seven.npy"]
+    assert any("reads 7 bands, good0.png has 3" in f["error"] for f in said["failed"])
+    # What is wrong with every image the same way is one sentence, before the first of them.
+    assert run([*start, "--out", str(tmp_path / "p"), "--target", "99"]) == 2
+    assert not (tmp_path / "p").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

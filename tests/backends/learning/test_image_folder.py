@@ -98,6 +98,16 @@ def test_damaged_images_are_listed_and_the_rest_goes_on(image_folder: MakeFolder
         assert "3 files cannot be used" in data.notes[0]
 
 
+def test_one_damaged_image_among_a_thousand_costs_that_one(image_folder: MakeFolder) -> None:
+    root = image_folder(count=500, side=9)
+    victim = root / "above" / "above_250.png"
+    victim.write_bytes(victim.read_bytes()[:40])
+    with load_images(root, (8, 8)) as data:
+        assert len(data.images.images) == 999
+        assert [s.name for s in data.images.skipped] == [victim.name]
+        assert "1 file cannot be used" in data.notes[0]
+
+
 def test_a_class_without_one_good_image_is_a_sentence(image_folder: MakeFolder) -> None:
     root = image_folder(count=2)
     for file in (root / "above").iterdir():
