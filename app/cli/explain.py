@@ -21,7 +21,11 @@ def explain_command(
     ] = None,
     out: Out = None,
     model: Annotated[
-        str, typer.Option("--model", help="Name, timm:NAME, torchvision:NAME or file; see --list.")
+        str,
+        typer.Option(
+            "--model",
+            help="Name, timm:NAME, torchvision:NAME, transformers:NAME or file; see --list.",
+        ),
     ] = "",
     weights: Annotated[
         Path | None, typer.Option("--weights", help="A file, or a network taught here.")

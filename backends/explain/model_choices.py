@@ -11,6 +11,7 @@ from backends.registry import card as card_of
 from backends.registry import cards, is_network
 
 TAUGHT, SPECTRAL, PUBLISHED, FILE = "taught", "spectral", "published", "file"
+NAMED = "named"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class ModelChoice:
     ----------
     title : str
     kind : str
-        ``"taught"``, ``"spectral"``, ``"published"`` or ``"file"``.
+        ``"taught"``, ``"spectral"``, ``"published"``, ``"file"`` or ``"named"``.
     model : str
         Name for `shelf.load`; empty where the weights say it.
     weights : Path or None
@@ -75,10 +76,24 @@ def of_file(path: str | Path) -> ModelChoice:
     """Return the choice of a file of weights."""
     path = Path(path)
     about = "The network is recognised by its weights"
-    name = path.parent.name if path.name == "network.safetensors" else path.name
+    name = path.parent.name if _in_own_folder(path) else path.name
     if _reads_pixels(path):
         return ModelChoice(name, SPECTRAL, "", path, True, "Trained here; classifies pixels")
     return ModelChoice(name, FILE, "", path, True, about)
+
+
+def by_name(name: str) -> ModelChoice:
+    """Return the choice of any network of the libraries; whether there is one, its reading says."""
+    name = name.strip()
+    about = "By its name; its weights are those of its library, which has to be asked for them"
+    return ModelChoice(name, NAMED, name, None, False, about)
+
+
+def _in_own_folder(path: Path) -> bool:
+    """Tell whether the folder, not the file, has the network's name."""
+    from backends.explain.transformers_hub import WEIGHTS, is_folder
+
+    return path.name == "network.safetensors" or (path.name == WEIGHTS and is_folder(path.parent))
 
 
 def _reads_pixels(path: Path) -> bool:

@@ -98,11 +98,12 @@ def load(
     Parameters
     ----------
     model : str
-        Id of an entry, ``timm:NAME``, ``torchvision:NAME``, any name of theirs, or a file
-        of weights. Empty: found by the weights.
+        Id of an entry, ``timm:NAME``, ``torchvision:NAME``, any name of theirs,
+        ``transformers:NAME``, or a file of weights. Empty: found by the weights.
     weights : path, optional
         safetensors or a PyTorch file of plain tensors; a network taught here; a checkpoint
-        of a spectral network. Default: published weights, where they were fetched before.
+        of a spectral network; a folder that transformers saved. Default: published weights,
+        where they were fetched before.
     classes : path or sequence of str, optional
         Names of the classes, a file with one a line.
     bands : int, optional
@@ -123,7 +124,7 @@ def load(
         There are no weights here, or they could not be fetched.
     """
     path = None if weights is None else Path(weights).expanduser()
-    if path is None and Path(model).suffix and Path(model).expanduser().is_file():
+    if path is None and _is_place(model):
         path, model = Path(model).expanduser(), ""
     if path is not None:
         ours = _made_here(path, device)
@@ -241,10 +242,14 @@ def _without_weights(
 
 
 def _made_here(path: Path, device: str) -> ImageClassifier | None:
-    """Open a network that was taught or trained here, else return None."""
+    """Open a network that says itself what it is: taught here, or saved by transformers."""
+    from backends.explain.transformers_hub import WEIGHTS, is_folder, open_transformers
     from backends.learning.trained_networks import NETWORK_FILE, read_card
 
     inner = path / NETWORK_FILE if path.is_dir() else path
+    saved = path.parent if path.name == WEIGHTS else path
+    if not (path.is_dir() and inner.is_file()) and is_folder(saved):
+        return open_transformers(str(saved), device=device)
     if not inner.is_file():
         raise BadInput(
             f"{path.name} does not exist.", subject=path, way_out="Check the name and the folder."
@@ -259,6 +264,14 @@ def _made_here(path: Path, device: str) -> ImageClassifier | None:
         if is_checkpoint(inner):
             return open_spectral(inner, device=device)
     return None
+
+
+def _is_place(model: str) -> bool:
+    """Tell whether a name is that of a file or a folder with a network in it."""
+    from backends.explain.transformers_hub import is_folder
+
+    path = Path(model).expanduser()
+    return bool(model) and ((bool(path.suffix) and path.is_file()) or is_folder(path))
 
 
 def _spec_for(spec: InputSpec, bands: int) -> InputSpec:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -357,8 +358,6 @@ def said(dock: Any, page: Any) -> str:
 def test_what_does_not_fit_is_one_sentence(
     dock: Any, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     import torch
     from PIL import Image
 
@@ -406,6 +405,88 @@ def test_what_does_not_fit_is_one_sentence(
     assert "10" in said(dock, dock.trust)
     assert dock.desk.field is heatmap
     assert dock.trust.assess_button.isEnabled()
+
+
+def test_networks_by_name_are_read_or_asked_for(
+    dock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PyQt6.QtWidgets import QInputDialog
+
+    give(dock, picture_file(tmp_path))
+    answers = iter(["", "timm:no_such_network", "torchvision:fcn_resnet50"])
+    monkeypatch.setattr(QInputDialog, "getText", lambda *given: (next(answers), True))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+
+    def ask() -> None:
+        box = dock.ask.model_box
+        box.setCurrentIndex(box.findText("By name…"))
+        box.activated.emit(box.currentIndex())
+
+    before = dock.ask.choice
+    ask()
+    assert dock.ask.choice == before
+    ask()
+    dock.ask.go_button.click()
+    assert "There is no network called timm:no_such_network" in said(dock, dock.ask)
+    ask()
+    assert dock.ask.fetch_check.isVisible()
+    dock.ask.go_button.click()
+    assert "are not here" in said(dock, dock.ask)
+    dock.ask.fetch_check.setChecked(True)
+    dock.ask.go_button.click()
+    assert "out of reach" in said(dock, dock.ask)
+    assert dock.ask.model_box.currentText() == "torchvision:fcn_resnet50"
+    line = dock.ask.question().command
+    assert line[line.index("--model") + 1] == "torchvision:fcn_resnet50"
+
+
+def test_a_segmenter_is_explained_where_a_pixel_was_clicked(
+    dock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from backends.explain import shelf
+    from backends.explain.preparing import InputSpec
+
+    torch.manual_seed(0)
+    made = shelf.load("torchvision:lraspp_mobilenet_v3_large", untrained=True, classes=["a", "b"])
+    made.spec = InputSpec((64, 64), 3, (0.5,) * 3, (0.5,) * 3)
+    made.card = replace(made.card, title="Small segmenter", trained_on="nothing")
+    monkeypatch.setattr(shelf, "load", lambda *given, **named: made)
+    scene = give(dock, picture_file(tmp_path))
+    dock.ask.choose_name("torchvision:lraspp_mobilenet_v3_large")
+    assert not dock.ask.place_box.isVisible()
+    dock.ask.look_button.click()
+    assert dock.ask.place_box.isVisible(), dock.ask.problem_line.text()
+    dock._workspace.select_pixel(scene.id, 12, 20)
+    dock.ask.go_button.click()
+    assert "row 12 and column 20" in dock.desk.field.title
+    outline = np.array([[4.0, 4.0], [4.0, 27.0], [27.0, 27.0], [27.0, 4.0]])
+    dock._workspace.add_region(Region("Nodule", scene.id, outline, 0, "r1"))
+    dock.ask.place_box.setCurrentIndex(dock.ask.place_box.findData("r1"))
+    dock.ask.go_button.click()
+    assert "in the region" in dock.desk.field.title
+
+
+def test_a_network_without_a_picture_inside_is_one_sentence(
+    dock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torch import nn
+
+    from backends.explain import shelf
+    from backends.explain.classifier import Card, ImageClassifier, InputSpec
+
+    spec = InputSpec((8, 8), 3, (0.5,) * 3, (0.5,) * 3, fixed=True)
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    made = ImageClassifier(flat, ("a", "b"), spec, Card("flat", "Flat network", trained_on="x"))
+    monkeypatch.setattr(shelf, "load", lambda *given, **named: made)
+    give(dock, picture_file(tmp_path))
+    dock.ask.choose_name("timm:flat")
+    dock.ask.go_button.click()
+    assert "Flat network has no layer that is still a picture" in said(dock, dock.ask)
+    dock.ask.method_box.setCurrentIndex(dock.ask.method_box.findData("saliency"))
+    dock.ask.go_button.click()
+    assert dock.desk.field is not None
 
 
 def test_a_network_of_spectra_has_no_picture_inside(dock: Any, tmp_path: Path) -> None:

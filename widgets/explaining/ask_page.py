@@ -11,6 +11,7 @@ from PyQt6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
+    QInputDialog,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -18,10 +19,12 @@ from PyQt6.QtWidgets import (
 
 from backends.explain.model_choices import (
     FILE,
+    NAMED,
     PUBLISHED,
     SPECTRAL,
     TAUGHT,
     ModelChoice,
+    by_name,
     of_file,
     of_saved,
 )
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from backends.explain.asking import Method
     from backends.explain.layers import Layer
 
-ANOTHER = "file…"
+ANOTHER, BY_NAME = "file…", "name…"
 
 
 class AskPage(QWidget):
@@ -179,10 +182,11 @@ class AskPage(QWidget):
         self.model_box.blockSignals(True)
         self.model_box.clear()
         for number, choice in enumerate(self._choices):
-            away = "" if choice.here else " (download)"
+            away = " (download)" if choice.kind == PUBLISHED and not choice.here else ""
             mine = " · taught here" if choice.kind == TAUGHT else ""
             self.model_box.addItem(choice.title.split(", taught")[0] + mine + away, number)
         self.model_box.addItem("A file…", ANOTHER)
+        self.model_box.addItem("By name…", BY_NAME)
         if chosen in self._choices:
             self.model_box.setCurrentIndex(self._choices.index(chosen))
         else:
@@ -200,6 +204,11 @@ class AskPage(QWidget):
     def choose_file(self, path: str | Path) -> None:
         """Explain a network from a file."""
         self._add_file(of_file(path))
+
+    def choose_name(self, name: str) -> None:
+        """Explain a network of timm, torchvision or transformers by its name."""
+        if name.strip():
+            self._add_file(by_name(name))
 
     def _add_file(self, choice: ModelChoice) -> None:
         if choice not in self._choices:
@@ -228,6 +237,13 @@ class AskPage(QWidget):
             self.model_box.setCurrentIndex(getattr(self, "_last", 0))
             if name:
                 self.choose_file(name)
+            return
+        if self.model_box.currentData() == BY_NAME:
+            self.model_box.setCurrentIndex(getattr(self, "_last", 0))
+            name, _wanted = QInputDialog.getText(
+                self, "A network by name", "timm:…, torchvision:… or transformers:…"
+            )
+            self.choose_name(name)
             return
         self._on_model()
 
@@ -389,7 +405,7 @@ class AskPage(QWidget):
             self._fill_layers(answer.layers)
             self.form.setRowVisible(self.place_box, answer.classifier.pixelwise)
             self._say_layer()
-            if choice.kind == FILE:
+            if choice.kind in (FILE, NAMED):
                 card = answer.classifier.card
                 self.model_line.setText(escape(f"{card.title}; trained on: {card.trained_on}."))
             if not choice.here and choice.kind == PUBLISHED:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.explain.model_choices import PUBLISHED, ModelChoice
+from backends.explain.model_choices import NAMED, PUBLISHED, ModelChoice
 from backends.jobs import Progress
 from backends.overlays import Heatmap, Overlay
 from backends.scene import Scene, Window
@@ -189,7 +189,7 @@ class LoadedNetworks:
         progress.note(f"Reading {choice.title}")
         torch.set_num_threads(devices.model_threads())
         made = shelf.load(
-            choice.model, choice.weights, fetch=fetch and choice.kind == PUBLISHED,
+            choice.model, choice.weights, fetch=fetch and choice.kind in (PUBLISHED, NAMED),
             device=device, progress=progress,
         )  # fmt: skip
         with self._lock:

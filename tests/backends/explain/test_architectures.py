@@ -230,23 +230,37 @@ def test_what_transformers_hands_out_is_understood(monkeypatch: pytest.MonkeyPat
 
     asked: list[dict[str, object]] = []
 
-    def network(name: str, **how: object) -> Net:
+    def network(name: str, **how: object) -> tuple[Net, dict[str, list[str]]]:
         asked.append({"name": name, **how})
-        if name != "some/net":
+        if name == "half/net":
+            return Net(), {"missing_keys": ["head.weight"]}
+        return Net(), {"missing_keys": []}
+
+    def config(name: str, **how: object) -> SimpleNamespace:
+        assert how == {"local_files_only": True}
+        if name == "other/net":
             raise OSError("not a folder, and not in the cache")
-        return Net()
+        what = "NetForQuestionAnswering" if name == "words/net" else "NetForImageClassification"
+        return SimpleNamespace(architectures=[what])
 
     how = SimpleNamespace(size={"shortest_edge": 32}, image_mean=[0.5] * 3, image_std=[0.2] * 3)
     library = SimpleNamespace(
+        AutoConfig=SimpleNamespace(from_pretrained=config),
         AutoModelForImageClassification=SimpleNamespace(from_pretrained=network),
         AutoImageProcessor=SimpleNamespace(from_pretrained=lambda name, **more: how),
     )
     monkeypatch.setitem(sys.modules, "transformers", library)
     made = shelf.load("transformers:some/net")
-    assert asked == [{"name": "some/net", "use_safetensors": True, "local_files_only": True}]
+    only = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+    assert asked == [{"name": "some/net", **only}]
     assert made.class_names == ("a", "b")
     assert made.spec.std == (0.2, 0.2, 0.2)
     x = made.prepare(picture())
     assert explain(made, x, Target(1, "b"), "grad_cam").values.shape == (4, 4)
     with pytest.raises(MissingCapability, match="other/net is not here"):
         shelf.load("transformers:other/net")
+    with pytest.raises(BadInput, match="words/net is a NetForQuestionAnswering"):
+        shelf.load("transformers:words/net")
+    # The library makes up what a file of weights lacks; here that is no network to explain.
+    with pytest.raises(BadInput, match="those of another network: 1 parts are missing"):
+        shelf.load("transformers:half/net")

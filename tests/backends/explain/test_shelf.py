@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,12 @@ def test_what_does_not_fit_is_said(weights: Path, tmp_path: Path) -> None:
     save_file({"a": torch.zeros(2)}, strange)
     with pytest.raises(BadInput, match="belong to no network that is recognised"):
         shelf.load(weights=strange)
+
+
+def test_without_the_transformers_library_its_networks_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingCapability, match="transformers library need that library"):
         shelf.load("transformers:some/net")
 
