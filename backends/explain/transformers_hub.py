@@ -50,7 +50,7 @@ def open_transformers(name: str, *, fetch: bool = False, device: str = "cpu") ->
     except ImportError as error:
         raise MissingCapability(
             "Networks of the transformers library need that library, which is not installed.",
-            way_out="Install it with: uv pip install 'clearband[hub]'; or use a timm or torchvision name.",
+            way_out="Install it with: uv pip install 'clearband[hub]'; or take one of timm.",
         ) from error
     network, pixelwise, here = _opened(library, name, fetch)
     notes: list[str] = []
