@@ -47,6 +47,8 @@ class Window:
 class PixelSource(Protocol):
     """How a reader hands out pixels. Must be safe to call from several threads.
 
+    A source may also have ``planes(window, bands, buffer)``, see `backends.scene.Scene.planes`.
+
     Attributes
     ----------
     shape : tuple of int
@@ -193,6 +195,14 @@ class ArraySource:
         if list(bands) == list(range(part.shape[2])):
             return np.array(part)
         return np.asarray(part[:, :, list(bands)])
+
+    def planes(self, window: Window, bands: Sequence[int], buffer: Any = None) -> Array:
+        """Return a view; see `backends.scene.Scene.planes`."""
+        rows, cols = window.slices
+        turned = self._array[rows, cols].transpose(2, 0, 1)
+        if isinstance(bands, range) and bands.step == 1:
+            return turned[bands.start : bands.stop]
+        return np.asarray(turned[list(bands)])
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -189,6 +189,37 @@ class Scene:
             raise self._explain(error) from error
         return self.to_physical(values) if physical else values
 
+    def planes(
+        self, window: Window, bands: Sequence[int], buffer: NDArray[np.uint8] | None = None
+    ) -> Array:
+        """Return whole rows of full size as they lie in the file, shape (bands, rows, cols).
+
+        The quickest way to all pixels: nothing is turned over or copied that need not be. What
+        comes back must not be written, and is gone once ``buffer`` is used again.
+
+        Parameters
+        ----------
+        window : Window
+            Inside the image.
+        bands : sequence of int
+            They exist. A `range` is quickest.
+        buffer : uint8 array, optional
+            As large as the window with all bands in the file.
+
+        Raises
+        ------
+        BadInput
+            See `read`.
+        """
+        self._check_open()
+        give = getattr(self.source, "planes", None)
+        if give is None:
+            return np.moveaxis(self.read(window, bands), 2, 0)
+        try:
+            return np.asarray(give(window, bands, buffer))
+        except (OSError, ValueError, EOFError) as error:
+            raise self._explain(error) from error
+
     def spectrum(self, row: int, col: int, *, physical: bool = True) -> Array:
         """Return the values of one pixel in every band, shape (bands,)."""
         if not (0 <= row < self.shape[0] and 0 <= col < self.shape[1]):

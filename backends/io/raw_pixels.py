@@ -6,6 +6,7 @@ a BIL file is read six times slower than with plain reads.
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -92,6 +93,33 @@ class RawPixels:
         if self._complex:
             return np.abs(out).astype(np.float32)
         return out.astype(self.dtype, copy=False)
+
+    def planes(
+        self, window: Window, bands: Sequence[int], buffer: NDArray[np.uint8] | None = None
+    ) -> Array:
+        """Return whole rows as ``(bands, rows, cols)``; see `backends.scene.Scene.planes`."""
+        _, cols, count = self.shape
+        every = isinstance(bands, range) and bands.step == 1
+        few = self.layout == "bil" and 2 * len(bands) < count
+        if self._complex or window.width != cols or few or not (self.layout == "bsq" or every):
+            return np.moveaxis(self.read(window, bands, 0), 2, 0)
+        if self.layout == "bsq":
+            shape = (len(bands), window.height, cols)
+        else:
+            inner = (count, cols) if self.layout == "bil" else (cols, count)
+            shape = (window.height, *inner)
+        size = math.prod(shape) * self._stored.itemsize
+        if buffer is None or buffer.size < size:
+            buffer = np.empty(size, np.uint8)
+        out = buffer[:size].view(self._stored).reshape(shape)
+        if self.layout == "bsq":
+            for i, band in enumerate(bands):
+                at = (band * self.shape[0] + window.row) * cols
+                self._into(out[i].reshape(-1), at * self._stored.itemsize)
+            return out
+        self._into(out.reshape(-1), window.row * cols * count * self._stored.itemsize)
+        whole = out.transpose((1, 0, 2) if self.layout == "bil" else (2, 0, 1))
+        return whole[bands[0] : bands[-1] + 1]
 
     def close(self) -> None:
         """Close the file."""

@@ -8,7 +8,6 @@ there are many. Both are exact.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput
 from backends.scene import Scene
-from backends.spectra.pixels import Floats, strips
+from backends.spectra.pixels import Floats, cached, strips
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 Doubles = NDArray[np.float64]
 _ENUMERATED = 7  # endmembers; 127 sets
 _TOGETHER = 8192  # pixels
+_OF_ALL_SETS = 1 << 18  # shares that are tried at once
 
 
 class FullyConstrained:
@@ -60,57 +60,23 @@ class FullyConstrained:
         self._origin = ends.mean(axis=0)
         self._shifted = ends - self._origin
         self._gram = self._shifted @ self._shifted.T
+        few = len(ends) <= _ENUMERATED
+        self._sets = _Sets(self._gram) if few else None
 
     def __call__(self, values: Floats) -> tuple[Floats, Floats]:
         """Return abundances (pixels, endmembers) and RMS residuals (pixels,), float32."""
-        centred = (values - self._origin.astype(np.float32)).astype(np.float32)
-        # In float64: shares of endmembers that are nearly alike hang on the last digits.
-        along = centred.astype(np.float64) @ self._shifted.T
-        own = np.einsum("ij,ij->i", centred, centred).astype(np.float64)
-        few = len(self.endmembers) <= _ENUMERATED
-        shares = self._enumerated(along) if few else self._stepped(along)
-        error = own - 2 * np.einsum("ij,ij->i", shares, along)
-        error += np.einsum("ij,jk,ik->i", shares, self._gram, shares)
-        residual = np.sqrt(np.maximum(error, 0) / values.shape[1])
-        return shares.astype(np.float32), residual.astype(np.float32)
-
-    def _enumerated(self, along: Doubles) -> Doubles:
-        count = along.shape[1]
-        out = np.zeros_like(along)
-        rows = np.arange(len(along))
-        best = np.full(len(along), np.inf)
-        for size in range(count, 0, -1):
-            sets = list(itertools.combinations(range(count), size))
-            for chosen in sets:
-                shares = self._equality(along[rows][:, chosen], chosen)
-                error = np.einsum("ij,jk,ik->i", shares, self._gram[np.ix_(chosen, chosen)], shares)
-                error -= 2 * np.einsum("ij,ij->i", shares, along[rows][:, chosen])
-                better = (shares >= 0).all(axis=1) & (error < best[rows] - 1e-15)
-                at = rows[better]
-                best[at] = error[better]
-                out[at] = 0
-                out[np.ix_(at, chosen)] = shares[better]
-            if size == count:
-                # A solution inside the simplex is the solution: convex.
-                rows = rows[~np.isfinite(best[rows])]
-                if not rows.size:
-                    break
-        return out
-
-    def _equality(self, along: Doubles, chosen: Sequence[int]) -> Doubles:
-        """Solve for a set of endmembers with the sum alone as constraint."""
-        first, rest = chosen[0], list(chosen[1:])
-        if not rest:
-            return np.ones((len(along), 1))
-        gram = self._gram
-        # Shares of the first are what the others leave: x = e₀ + Σ sᵢ (eᵢ - e₀).
-        inner = (
-            gram[np.ix_(rest, rest)] - gram[rest, first][:, None] - gram[first, rest][None]
-            + gram[first, first]
-        )  # fmt: skip
-        right = along[:, 1:] - along[:, :1] - (gram[rest, first] - gram[first, first])[None]
-        others = np.linalg.solve(inner, right.T).T
-        return np.concatenate([1 - others.sum(axis=1, keepdims=True), others], axis=1)
+        shares = np.empty((len(values), len(self.endmembers)), np.float32)
+        residual = np.empty(len(values), np.float32)
+        for at in cached(values):
+            centred = values[at] - self._origin.astype(np.float32)
+            own = np.einsum("ij,ij->i", centred, centred).astype(np.float64)
+            # In float64: shares of endmembers that are nearly alike hang on the last digits.
+            along = centred.astype(np.float64) @ self._shifted.T
+            found = self._stepped(along) if self._sets is None else self._sets.best(along)
+            error = own - ((2 * along - found @ self._gram) * found).sum(axis=1)
+            shares[at] = found
+            residual[at] = np.sqrt(np.maximum(error, 0) / values.shape[1])
+        return shares, residual
 
     def _stepped(self, along: Doubles) -> Doubles:
         """Walk from corner to optimum (Lawson and Hanson 1974), many pixels at once."""
@@ -153,6 +119,71 @@ class FullyConstrained:
         return shares
 
 
+class _Sets:
+    """Every set of endmembers, solved for all pixels by one product.
+
+    With the sum alone as constraint the shares of a set are ``along @ A + b``, and so is the
+    multiplier of the sum, which gives the error without another product.
+
+    Parameters
+    ----------
+    gram : float64 array of shape (endmembers, endmembers)
+    """
+
+    def __init__(self, gram: Doubles) -> None:
+        count = len(gram)
+        self.scale = max(float(np.diag(gram).max()), 1e-300)
+        sets = [s for n in range(count, 0, -1) for s in itertools.combinations(range(count), n)]
+        lengths = [len(s) for s in sets]
+        self.members = np.concatenate([np.asarray(s) for s in sets])
+        starts = np.cumsum([0, *lengths[:-1]])
+        self.sizes = [(n, lengths.count(n)) for n in range(count, 0, -1)]
+        width = len(self.members)
+        # Shares of every set, then the sets' multipliers, then a row of zeros.
+        self.weights = np.zeros((width + len(sets) + 1, count))
+        self.offset = np.zeros((len(self.weights), 1))
+        self.row_of = np.full((len(sets), count), -1)
+        for i, (chosen, first) in enumerate(zip(sets, starts, strict=True)):
+            n = len(chosen)
+            at = slice(first, first + n)
+            system = np.ones((n + 1, n + 1))
+            system[:n, :n], system[n, n] = gram[np.ix_(chosen, chosen)] / self.scale, 0
+            inverse = np.linalg.inv(system)
+            self.weights[at, list(chosen)] = inverse[:n, :n]
+            self.weights[width + i, list(chosen)] = inverse[n, :n]
+            self.row_of[i, list(chosen)] = np.arange(at.start, at.stop)
+            self.offset[at, 0], self.offset[width + i, 0] = inverse[:n, n], inverse[n, n]
+
+    def best(self, along: Doubles) -> Doubles:
+        """Return the shares of least error that are all ≥ 0, float64 (pixels, endmembers)."""
+        turned, whole = along.T / self.scale, slice(0, along.shape[1])
+        out = self.weights[whole] @ turned + self.offset[whole]
+        # A solution inside the simplex is the solution: convex.
+        rest = np.flatnonzero(out.min(axis=0) < 0)
+        step = max(64, _OF_ALL_SETS // len(self.offset))
+        for low in range(0, rest.size, step):
+            at = rest[low : low + step]
+            out[:, at] = self._tried(turned[:, at])
+        return out.T
+
+    def _tried(self, along: Doubles) -> Doubles:
+        width = len(self.members)
+        found = self.weights @ along
+        found += self.offset
+        shares, level = found[:width], found[width:-1]
+        # x'Gx - 2x'a, with Gx = a - level and the shares adding up to 1; its opposite.
+        gain, products = level.copy(), shares * along[self.members]
+        done = rows = 0
+        for size, sets in self.sizes:  # sets of one size lie together
+            at, of = slice(rows, rows + sets * size), slice(done, done + sets)
+            part = (sets, size, -1)
+            gain[of] += products[at].reshape(part).sum(axis=1)
+            gain[of][shares[at].reshape(part).min(axis=1) < 0] = -np.inf
+            done, rows = of.stop, at.stop
+        chosen = self.row_of[gain.argmax(axis=0)].T
+        return np.asarray(found[chosen, np.arange(along.shape[1])])
+
+
 def _with_equality(
     gram: Doubles, along: Doubles, present: NDArray[np.bool_]
 ) -> tuple[Doubles, Doubles]:
@@ -191,8 +222,26 @@ def abundance_maps(
     for strip in strips(scene, bands, progress=progress, note="Unmixing"):
         low = strip.window.row * cols
         part, error = solve(strip.values)
-        part[~strip.valid] = np.nan
-        error[~strip.valid] = np.nan
-        shares[:, low : low + len(part)] = part.T
-        residual[low : low + len(part)] = error
+        shares[:, low : low + len(part)] = strip.empty(part.T)
+        residual[low : low + len(part)] = strip.empty(error)
     return shares.reshape(count, rows, cols), residual.reshape(rows, cols)
+
+
+def free_share_maps(
+    scene: Scene,
+    bands: tuple[int, ...],
+    endmembers: NDArray[np.floating],
+    *,
+    progress: Progress | None = None,
+) -> Floats:
+    """Return least squares shares without constraints (endmembers, rows, cols), holes ``nan``."""
+    inverse = np.linalg.pinv(np.asarray(endmembers, np.float64)).T.astype(np.float32)
+    rows, cols, _ = scene.shape
+    out = np.empty((len(inverse), rows * cols), np.float32)
+    for strip in strips(scene, bands, progress=progress, note="Unmixing", check=False):
+        low = strip.window.row * cols
+        with np.errstate(over="ignore", invalid="ignore"):
+            for at in cached(strip.values):
+                np.matmul(inverse, strip.values[at].T, out=out[:, low + at.start : low + at.stop])
+        strip.empty(out[:, low : low + len(strip.values)])
+    return out.reshape(len(inverse), rows, cols)

@@ -1,8 +1,9 @@
 """Mean and covariance of a scene in one streaming pass, and what follows from them.
 
-Blocks are centred on the mean of the first one and multiplied by a symmetric rank-k
-update (half the work of a full product). In float64 where the inverse is wanted: the
-smallest variances of a real scene are below the rounding of float32 products of the largest.
+Blocks are centred on the mean of the first one and multiplied with themselves, which numpy
+does as a symmetric rank-k update (half the work of a full product). In float64 where the
+inverse is wanted: the smallest variances of a real scene are below the rounding of float32
+products of the largest.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput
 from backends.scene import Scene
-from backends.spectra.pixels import Floats, strips, usable_bands
+from backends.spectra.pixels import TOGETHER, Augmented, Floats, strips, usable_bands
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 Doubles = NDArray[np.float64]
 # Directions with less than this share of the largest variance hold only rounding.
 NEGLIGIBLE = 1e-11
-_TOGETHER = 1 << 14  # spectra a product
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,26 +94,33 @@ class RunningCovariance:
         self.exact = exact
         self.count = 0
         self._shift: Floats | None = None
-        self._sum = np.zeros(bands)
-        # Fortran order and one triangle: what the rank-k update fills.
-        self._products = np.zeros((bands, bands), order="F")
+        self._augmented = Augmented(bands, np.float64 if exact else np.float32)
+        self._products = np.zeros((self._augmented.width,) * 2)
 
     def add(self, values: Floats) -> None:
-        """Add spectra, float32 of shape (pixels, bands); all must be finite."""
-        from scipy.linalg.blas import dsyrk, ssyrk
-
+        """Add spectra, float32 of shape (pixels, bands), but for those that aren't finite."""
         if not len(values):
             return
-        if self._shift is None:
-            self._shift = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+        for low in range(0, len(values), TOGETHER):
+            part = values[low : low + TOGETHER]
+            if not self._added(part):
+                self._added(part[np.isfinite(part).all(axis=1)])
+
+    def _added(self, values: Floats) -> bool:
+        """Add spectra if all are finite, and return whether they were."""
+        if not len(values):
+            return True
+        shift = values.mean(axis=0) if self._shift is None else self._shift
+        with np.errstate(over="ignore", invalid="ignore"):
+            centred = self._augmented(values, shift)
+            products = centred.T @ centred
+        # What isn't finite in a spectrum isn't in its square: no search through the spectra.
+        if not np.isfinite(products).all():
+            return False
+        self._shift = shift
         self.count += len(values)
-        for low in range(0, len(values), _TOGETHER):
-            centred = values[low : low + _TOGETHER] - self._shift
-            self._sum += centred.sum(axis=0, dtype=np.float64)
-            if self.exact:
-                self._products += dsyrk(1.0, centred.astype(np.float64).T, lower=0)
-            else:
-                self._products += ssyrk(1.0, centred.T, lower=0)
+        self._products += products
+        return True
 
     def result(self, bands: Sequence[int]) -> Background:
         """Return mean and covariance.
@@ -128,10 +135,11 @@ class RunningCovariance:
                 "There are fewer than two valid pixels.",
                 way_out="Choose a larger area, or bands that hold values.",
             )
-        upper = np.triu(self._products)
-        full = upper + np.triu(upper, 1).T
-        offset = self._sum / self.count
-        covariance = (full - np.outer(self._sum, offset)) / (self.count - 1)
+        count = self._augmented.bands
+        total = self._products[count, :count]
+        offset = total / self.count
+        products = self._products[:count, :count]
+        covariance = (products - np.outer(total, offset)) / (self.count - 1)
         return Background(tuple(bands), self.count, self._shift + offset, covariance)
 
 
@@ -161,11 +169,12 @@ def background_of(
     """
     wanted = usable_bands(scene, bands)
     total = RunningCovariance(len(wanted), exact=exact)
-    for strip in strips(scene, wanted, progress=progress, note="Mean and covariance"):
-        keep = strip.valid
-        if mask is not None:
-            row = strip.window.row
-            keep = keep & mask[row : row + strip.window.height].reshape(-1)
+    for strip in strips(scene, wanted, progress=progress, note="Mean and covariance", check=False):
+        if mask is None:
+            total.add(strip.chosen)
+            continue
+        row = strip.window.row
+        keep = strip.valid & mask[row : row + strip.window.height].reshape(-1)
         total.add(strip.values if keep.all() else strip.values[keep])
     return total.result(wanted)
 
@@ -195,10 +204,21 @@ def noise_of(
         values = strip.values.reshape(-1, cols, len(wanted))
         valid = strip.valid.reshape(-1, cols)
         if above is not None:
-            values = np.concatenate([above[0][None], values])
-            valid = np.concatenate([above[1][None], valid])
-        both = valid[:-1, :-1] & valid[1:, 1:]
-        total.add((values[:-1, :-1] - values[1:, 1:])[both])
-        above = values[-1].copy(), valid[-1].copy()
+            _add_differences(total, *above, values[:1], valid[:1])
+        _add_differences(total, values[:-1], valid[:-1], values[1:], valid[1:])
+        above = values[-1:].copy(order="K"), valid[-1:].copy()
     found = total.result(wanted)
     return Background(found.bands, found.count, found.mean * 0, found.covariance / 2)
+
+
+def _add_differences(
+    total: RunningCovariance,
+    above: Any,
+    above_valid: NDArray[np.bool_],
+    below: Any,
+    below_valid: NDArray[np.bool_],
+) -> None:
+    """Add by what pixels differ from the ones in the row below and a column further right."""
+    both = (above_valid[:, :-1] & below_valid[:, 1:]).reshape(-1)
+    apart = (above[:, :-1] - below[:, 1:]).reshape(len(both), above.shape[2])
+    total.add(apart if both.all() else apart[both])

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from backends.errors import BadInput, WrongUse
 from backends.scene import Scene
 from backends.spectra.background import Background, background_of
-from backends.spectra.pixels import Floats, strips
+from backends.spectra.pixels import TOGETHER, Augmented, Floats, strips
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
 
 Doubles = NDArray[np.float64]
+_ROWS = 40  # of a triangular factor in one product
 
 
 def rx_scores(values: Floats, background: Background) -> Floats:
@@ -28,18 +29,28 @@ def rx_scores(values: Floats, background: Background) -> Floats:
 
 
 class _Rx:
+    """RX scores of many spectra; for one thread."""
+
     def __init__(self, background: Background) -> None:
         white, self.left_out = background.whitening()
         self.kept = white.shape[1]
-        # In float64: sums of white coordinates cancel, and float32 would lose the fifth digit.
-        self._white = white
-        self._mean = background.mean
+        # Turned so that the factor is triangular: half of the products are not needed. In
+        # float64: sums of white coordinates cancel, and float32 would lose the fifth digit.
+        factor = np.asarray(np.linalg.qr(white.T, mode="r"))
+        self._augmented = Augmented(factor.shape[1], np.float64)
+        self._factor = np.zeros((self.kept, self._augmented.width))
+        self._factor[:, : factor.shape[1]] = factor
+        self._factor[:, factor.shape[1]] = -factor @ background.mean
 
     def __call__(self, values: Floats) -> Floats:
         out = np.empty(len(values), np.float32)
-        for low in range(0, len(values), 8192):
-            white = (values[low : low + 8192].astype(np.float64) - self._mean) @ self._white
-            out[low : low + 8192] = np.einsum("ij,ij->i", white, white)
+        for low in range(0, len(values), TOGETHER):
+            part = self._augmented(values[low : low + TOGETHER]).T
+            score = np.zeros(part.shape[1])
+            for top in range(0, self.kept, _ROWS):
+                white = self._factor[top : top + _ROWS, top:] @ part[top:]
+                score += np.einsum("ij,ij->j", white, white)
+            out[low : low + TOGETHER] = score
         return out
 
 
@@ -252,11 +263,10 @@ def _map(
 ) -> Floats:
     rows, cols, _ = scene.shape
     out = np.empty(rows * cols, np.float32)
-    for strip in strips(scene, bands, progress=progress, note=note):
+    for strip in strips(scene, bands, progress=progress, note=note, check=False):
         low = strip.window.row * cols
-        part = score(strip.values)
-        part[~strip.valid] = np.nan
-        out[low : low + len(part)] = part
+        with np.errstate(over="ignore", invalid="ignore"):
+            out[low : low + len(strip.values)] = strip.empty(score(strip.values))
     return out.reshape(rows, cols)
 
 
@@ -276,6 +286,7 @@ def _line(values: Floats, weights: Doubles, mean: Doubles) -> Floats:
     # One product a pixel: float64 costs little and keeps small targets apart from rounding.
     out = np.empty(len(values), np.float32)
     offset = float(weights @ mean)
-    for low in range(0, len(values), 8192):
-        out[low : low + 8192] = values[low : low + 8192].astype(np.float64) @ weights - offset
+    for low in range(0, len(values), TOGETHER):
+        part = values[low : low + TOGETHER].astype(np.float64)
+        out[low : low + TOGETHER] = part @ weights - offset
     return out

@@ -135,14 +135,17 @@ def match(
     value = np.full(rows * cols, np.nan, np.float32)
     for strip in strips(scene, references.bands, progress=progress, note=chosen.title):
         at = slice(strip.window.row * cols, strip.window.row * cols + len(strip.values))
-        part = chosen.run(strip.values, references.values, references.wavelength_nm)
-        part[~strip.valid] = np.nan
-        known = np.isfinite(part).all(axis=1)
-        nearest = part.argmin(axis=1) if chosen.alike == "small" else part.argmax(axis=1)
+        # References first: each is a map of its own.
+        part = chosen.run(strip.values, references.values, references.wavelength_nm).T
+        strip.empty(part)
+        nearest = part.argmin(axis=0) if chosen.alike == "small" else part.argmax(axis=0)
+        score = np.take_along_axis(part, nearest[None], axis=0)[0]
+        # What is nearest is not a number where any of them is not.
+        known = np.isfinite(score)
         best[at] = np.where(known, nearest + 1, 0)
-        value[at] = np.where(known, part[np.arange(len(part)), nearest], np.nan)
+        value[at] = np.where(known, score, np.nan)
         if kept:
-            maps[:, at] = part.T
+            maps[:, at] = part
     cut = Cut(best.reshape(rows, cols), value.reshape(rows, cols), chosen.alike)
     labels = cut.at(threshold)
     names = dict(enumerate(references.names, 1))

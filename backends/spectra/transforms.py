@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from backends.errors import BadInput, WrongUse
 from backends.scene import Scene
 from backends.spectra.background import NEGLIGIBLE, Background, background_of, noise_of
-from backends.spectra.pixels import Floats, strips
+from backends.spectra.pixels import Floats, cached, strips
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
@@ -57,10 +57,20 @@ class Transform:
         """Number of components."""
         return int(self.forward.shape[1])
 
-    def project(self, values: Floats) -> Floats:
-        """Return components, float32 of shape (pixels, components)."""
-        centred = values - self.mean.astype(np.float32)
-        return np.asarray(centred @ self.forward.astype(np.float32), np.float32)
+    def project(self, values: Floats, into: Floats | None = None) -> Floats:
+        """Return components, float32 of shape (pixels, components).
+
+        Parameters
+        ----------
+        into : float32 array of shape (components, pixels), optional
+            Where to put them.
+        """
+        out = np.empty((self.count, len(values)), np.float32) if into is None else into
+        mean, weights = self.mean.astype(np.float32), self.forward.T.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in cached(values):
+                np.matmul(weights, (values[part] - mean).T, out=out[:, part])
+        return out.T
 
     def restore(self, components: Floats, keep: Sequence[int] | None = None) -> Floats:
         """Return spectra made of some components only, float32 of shape (pixels, bands)."""
@@ -166,11 +176,10 @@ def component_maps(
     rows, cols, _ = scene.shape
     out = np.empty((transform.count, rows * cols), np.float32)
     title = METHODS[transform.method]
-    for strip in strips(scene, transform.bands, progress=progress, note=title):
+    for strip in strips(scene, transform.bands, progress=progress, note=title, check=False):
         low = strip.window.row * cols
-        part = transform.project(strip.values)
-        part[~strip.valid] = np.nan
-        out[:, low : low + len(part)] = part.T
+        transform.project(strip.values, out[:, low : low + len(strip.values)])
+        strip.empty(out[:, low : low + len(strip.values)])
     return out.reshape(transform.count, rows, cols)
 
 

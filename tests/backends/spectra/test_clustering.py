@@ -39,7 +39,7 @@ def test_k_means_is_that_of_scikit_learn(
 ) -> None:
     from sklearn.cluster import KMeans
 
-    monkeypatch.setattr(pixels, "BUDGET", 60 * 5 * 4 * 7)  # seven rows at a time
+    monkeypatch.setattr(pixels, "STRIP_BYTES", 60 * 5 * 4 * 7)  # seven rows at a time
     cube = fields[0]
     flat = cube.reshape(-1, 5).astype(float)
     start = flat[[3, 900, 1800, 2300, 2390]]
