@@ -35,11 +35,12 @@ def concepts_command(
         typer.Option(
             "--model",
             help="Concepts that were trained (file or folder). With train: the encoder, a "
-            "network by name or file, or spectra.",
+            "network by name or file, open_clip:NAME, transformers:NAME, or spectra.",
         ),
     ] = "",
     weights: Annotated[
-        Path | None, typer.Option("--weights", help="The encoder's weights, if not by --model.")
+        Path | None,
+        typer.Option("--weights", help="The encoder's weights: a file or a tag of open_clip."),
     ] = None,
     at: Annotated[str, typer.Option("--at", help="ROW,COL: the concepts at this pixel.")] = "",
     top: Annotated[int, typer.Option("--top", help="The strongest concepts of the image.")] = 12,
@@ -51,6 +52,10 @@ def concepts_command(
     dense: Annotated[
         bool, typer.Option("--dense", help="train: a CLIP transformer's patches, as MaskCLIP.")
     ] = False,
+    pooling: Annotated[
+        Path | None,
+        typer.Option("--pooling", help="train: CLIP-DINOiser's file, to average alike patches."),
+    ] = None,
     tile: Annotated[int, typer.Option("--tile", help="train: side of a look; 0 its own.")] = 0,
     count: Annotated[
         int, typer.Option("--concepts", help="train: how many; 0: four times the features.")
@@ -97,8 +102,8 @@ def concepts_command(
             raise WrongUse("Give one folder of images: concepts train FOLDER --out DIR.")
         _train(
             Path(words[1]), out, as_json, model=model, weights=weights, layer=layer, dense=dense,
-            tile=tile, concepts=count, active=active, steps=steps, batch=batch, rate=rate,
-            seed=seed, library=library, words=words_file, tower=tower, split=split,
+            pooling=pooling, tile=tile, concepts=count, active=active, steps=steps, batch=batch,
+            rate=rate, seed=seed, library=library, words=words_file, tower=tower, split=split,
             group_pattern=group_pattern, group_block=group_block, gap=gap, resume=resume,
             fetch=fetch, untrained=untrained, device=device,
         )  # fmt: skip
@@ -193,7 +198,7 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
             colour[0] = bool(scene.info.is_rgb)
             return make_encoder(
                 given["model"], given["weights"], layer=given["layer"], dense=given["dense"],
-                tile=given["tile"], scene=scene, fetch=given["fetch"],
+                pooling=given["pooling"], tile=given["tile"], scene=scene, fetch=given["fetch"],
                 untrained=given["untrained"], device=chosen,
             )  # fmt: skip
 

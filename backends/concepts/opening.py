@@ -15,7 +15,7 @@ from backends.concepts.encoders import (
     PixelNetworkEncoder,
     SpectraEncoder,
 )
-from backends.errors import BadInput, MissingCapability
+from backends.errors import BadInput, MissingCapability, WrongUse
 from backends.jobs import Progress
 from backends.scene import Scene
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from backends.explain.classifier import ImageClassifier
 
 SPECTRA = "spectra"
+# Read by modules of their own: what others hand out is found by `backends.explain`.
+OPEN_CLIP, HUB, DINO_TXT = "open_clip", "transformers", "dinotxt"
 
 
 def make_encoder(
@@ -32,6 +34,7 @@ def make_encoder(
     layer: str = "",
     dense: bool = False,
     tile: int = 0,
+    pooling: str | Path | None = None,
     scene: Scene | None = None,
     fetch: bool = False,
     untrained: bool = False,
@@ -43,9 +46,12 @@ def make_encoder(
     Parameters
     ----------
     model, weights
-        As for `backends.explain.shelf.load`; ``"spectra"`` takes the bands themselves.
+        As for `backends.explain.shelf.load`; ``"spectra"`` takes the bands themselves;
+        ``"open_clip:NAME"`` with a file or a tag of weights, ``"transformers:NAME"`` or a folder.
     layer, dense, tile
         See `encoders.NetworkEncoder`.
+    pooling : path, optional
+        CLIP-DINOiser's file, for a dense reading; see `encoders.pooling`.
     scene : Scene, optional
         For spectra: what their scaling is measured on.
     """
@@ -53,24 +59,65 @@ def make_encoder(
         if scene is None:
             raise BadInput("The spectra of which scene?", way_out="Give an image.")
         return SpectraEncoder.of(scene, progress)
-    from backends.explain import shelf
+    from backends.concepts.encoders.pooling import Pooling
     from backends.explain.spectral import PixelsTogether
 
-    classifier = _of_features(model, weights, fetch, untrained, device, progress)
-    if classifier is not None and not layer and hasattr(classifier.network, "norm"):
-        layer = "norm"  # where those who trained it take patches from
-    if classifier is None:
-        classifier = shelf.load(
-            model, weights, fetch=fetch, untrained=untrained, device=device, progress=progress
-        )
+    classifier = _classifier(model, weights, fetch, untrained, device, progress)
+    if not layer:
+        layer = _usual_layer(classifier)
     path = Path(weights) if weights is not None else Path(model)
     about: dict[str, Any] = {
         "model": model, "weights": str(path.expanduser().resolve()) if path.exists() else "",
         "untrained": classifier.card.untrained,
     }  # fmt: skip
+    if weights is not None and not about["weights"]:
+        about["tag"] = str(weights)
+    if pooling is not None:
+        about["pooling"] = str(Path(pooling).expanduser().resolve())
     if isinstance(classifier.network, PixelsTogether):
         return PixelNetworkEncoder(classifier, about)
-    return NetworkEncoder(classifier, layer, dense=dense, tile=tile, about=about)
+    pool = None if pooling is None else Pooling.open(Path(pooling).expanduser())
+    return NetworkEncoder(classifier, layer, dense=dense, tile=tile, pooling=pool, about=about)
+
+
+def _classifier(
+    model: str,
+    weights: str | Path | None,
+    fetch: bool,
+    untrained: bool,
+    device: str,
+    progress: Progress | None,
+) -> ImageClassifier:
+    """Open a network by whoever knows it."""
+    from backends.concepts.encoders import clip_open, hub
+    from backends.explain import shelf
+
+    library, _, name = model.partition(":")
+    if library == OPEN_CLIP:
+        return clip_open.open_vision(
+            name, "" if weights is None else str(weights), fetch=fetch, untrained=untrained,
+            device=device, progress=progress,
+        )  # fmt: skip
+    if library == HUB:
+        if weights is not None:
+            raise WrongUse(
+                "Networks of the transformers library come with their own weights.",
+                way_out="Leave the file of weights out, or name a folder that holds both.",
+            )
+        return hub.open_hub(name, fetch=fetch, device=device, progress=progress)
+    found = _of_features(model, weights, fetch, untrained, device, progress)
+    return found or shelf.load(
+        model, weights, fetch=fetch, untrained=untrained, device=device, progress=progress
+    )
+
+
+def _usual_layer(classifier: ImageClassifier) -> str:
+    """Return where those who made a network that hands out features take patches from."""
+    features_only = classifier.class_names[:1] == ("feature 0",)
+    for name in ("patches", "norm") if features_only else ():
+        if hasattr(classifier.network, name):
+            return name
+    return ""
 
 
 def _of_features(
@@ -110,7 +157,8 @@ def _of_features(
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     known = f"weights {path.name}" if path is not None else ""
-    card = Card(plan.name, plan.title, known or "random weights", known, digest)
+    title = plan.title if path is not None else f"{plan.title}, untrained"
+    card = Card(plan.name, title, known or "random weights", known, digest)
     features: Any = network
     names = tuple(f"feature {n}" for n in range(int(features.num_features)))
     return ImageClassifier(network, names, building.spec_of(plan, network), card, device=device)
@@ -152,9 +200,16 @@ def open_encoder(
         )
     model = str(about.get("model") or "")
     # A model that was named by its file is that file.
-    model = "" if path is not None and (Path(model).suffix or "/" in model) else model
+    by_file = ":" not in model and (bool(Path(model).suffix) or "/" in model)
+    model = "" if path is not None and by_file else model
+    pooling = str(about.get("pooling") or "") or None
+    if pooling is not None and not Path(pooling).is_file():
+        raise MissingCapability(
+            f"The pooling of {about['title']} is not where it was: {Path(pooling).name} is missing."
+        )
+    dense = bool(about.get("dense"))
     return make_encoder(
-        model, path, layer="" if about.get("dense") else str(about.get("layer", "")),
-        dense=bool(about.get("dense")), tile=int(about.get("tile", 0)),
+        model, path or about.get("tag"), pooling=pooling, dense=dense,
+        layer="" if dense else str(about.get("layer", "")), tile=int(about.get("tile", 0)),
         untrained=bool(about.get("untrained")), device=device, progress=progress,
     )  # fmt: skip

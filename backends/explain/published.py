@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from backends.downloads import PATIENCE_S, download, unreachable
 from backends.errors import Cancelled, MissingCapability
@@ -61,21 +62,67 @@ def fetch(plan: Blueprint, title: str, progress: Progress | None = None) -> Path
         size = int(facts.meta.get("_file_size", 100) * 2**20)
         download(facts.url, path, _digits(facts.url), size, title, progress)
         return path
+    return fetch_from_hub(_repository(plan.name), _FILE, title, progress, path)
+
+
+def cached_from_hub(repository: str, file: str) -> Path | None:
+    """Return a file of the hub that is here: ours, or in the hub's own cache."""
     import huggingface_hub
 
-    url = huggingface_hub.hf_hub_url(_repository(plan.name), _FILE)
-    progress.note(f"Looking for {title.lower()}")
+    own = _hub_place(repository, file)
+    if own.is_file():
+        return own
+    found = huggingface_hub.try_to_load_from_cache(repository, file)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch_from_hub(
+    repository: str,
+    file: str,
+    title: str,
+    progress: Progress | None = None,
+    path: Path | None = None,
+) -> Path:
+    """Download a file of the hub, checked where its checksum is known.
+
+    Parameters
+    ----------
+    title : str
+        For people: "The weights of ...".
+    path : Path, optional
+        Where it is kept.
+
+    Raises
+    ------
+    MissingCapability
+        The network or its server cannot be reached, or there is no such file.
+    """
+    import huggingface_hub
+
+    path, progress = path or _hub_place(repository, file), progress or Progress()
+    facts = reachable(repository, title, progress, file)
+    # Of large files the tag of the content is its SHA-256.
+    tag = str(facts.etag or "")
+    digest = tag if re.fullmatch("[0-9a-f]{64}", tag) else ""
+    url = huggingface_hub.hf_hub_url(repository, file)
+    download(url, path, digest, int(facts.size or 1 << 30), title, progress)
+    return path
+
+
+def reachable(
+    repository: str, title: str, progress: Progress | None = None, file: str = "config.json"
+) -> Any:
+    """Return what the hub says of a file, or say within seconds that it is out of reach."""
+    import huggingface_hub
+
+    (progress or Progress()).note(f"Looking for {title[0].lower()}{title[1:]}")
+    url = huggingface_hub.hf_hub_url(repository, file)
     try:
-        facts = huggingface_hub.get_hf_file_metadata(url, timeout=PATIENCE_S)
+        return huggingface_hub.get_hf_file_metadata(url, timeout=PATIENCE_S)
     except Cancelled:
         raise
     except Exception as error:  # whichever library it uses to talk, this is all it means
         raise unreachable(title, error) from error
-    # Of large files the tag of the content is its SHA-256.
-    tag = str(facts.etag or "")
-    digest = tag if re.fullmatch("[0-9a-f]{64}", tag) else ""
-    download(url, path, digest, int(facts.size or 1 << 30), title, progress)
-    return path
 
 
 def _repository(name: str) -> str:
@@ -95,6 +142,10 @@ def _place(plan: Blueprint) -> Path | None:
         url = str(torchvision.models.get_model_weights(plan.name).DEFAULT.url)
         return _folder() / url.rsplit("/", 1)[-1]
     return None
+
+
+def _hub_place(repository: str, file: str) -> Path:
+    return _folder() / f"{repository.replace('/', '--')}--{file}"
 
 
 def _digits(url: str) -> str:

@@ -286,9 +286,9 @@ def test_networks_that_hand_out_features_only_are_encoders(name: str) -> None:
 
 
 def test_a_very_large_image_is_read_at_a_coarser_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    from backends.concepts import encoders
+    from backends.concepts.encoders import tiles
 
-    monkeypatch.setattr(encoders, "MOST_PIXELS", 100 * 100)
+    monkeypatch.setattr(tiles, "MOST_PIXELS", 100 * 100)
     with pytest.raises(BadInput, match="too large to be read"):
         NetworkEncoder(strided()).encode(picture(144, 208))
 
