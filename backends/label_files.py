@@ -12,6 +12,7 @@ from backends.errors import BadInput
 from backends.io.annotations import looks_like_annotations
 from backends.io.labels import Labels, open_labels
 from backends.io.region_files import read_classed_areas
+from backends.io.vector_areas import looks_like_vectors, read_vector_areas
 from backends.jobs import Progress
 from backends.label_regions import labels_from_regions
 from backends.scene import Scene
@@ -29,7 +30,8 @@ def labels_for(
     ----------
     path : Path
         A label image (see `open_labels`), GeoJSON with a class for each area (see
-        `region_files`), or a session in which this scene has labels or regions.
+        `region_files`), GeoPackage, shapefile, KML (see `vector_areas`), or a session in which
+        this scene has labels or regions.
     options : mapping, optional
         What the reader of that kind of file offers.
 
@@ -40,6 +42,8 @@ def labels_for(
     """
     if looks_like_annotations(path):
         return _from_areas(scene, path, options, progress)
+    if looks_like_vectors(path):
+        return _from_vectors(scene, path, options, progress)
     if path.suffix.lower() == ".clearband":
         return _from_session(scene, path, progress)
     return open_labels(path, options)
@@ -64,6 +68,22 @@ def _from_areas(
         ) from error
     there = set(np.unique(made.values).tolist())
     return Labels(made.values, {v: n for v, n in made.class_names.items() if v in there}, {})
+
+
+def _from_vectors(
+    scene: Scene, path: Path, options: Mapping[str, Any] | None, progress: Progress | None
+) -> Labels:
+    found = read_vector_areas(path, scene, options, progress)
+    try:
+        return labels_from_regions(found.regions, scene.shape[:2], progress=progress)
+    except BadInput as error:
+        if "No region" not in error.sentence:
+            raise
+        raise BadInput(
+            f"No area of {path.name} holds the centre of a pixel of {scene.title}.",
+            subject=path,
+            way_out="Give larger areas, or points: a point is its pixel.",
+        ) from error
 
 
 def _from_session(scene: Scene, path: Path, progress: Progress | None) -> Labels:

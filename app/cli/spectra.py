@@ -48,28 +48,6 @@ def stats_command(
     run_tool("Statistics", scene, out, option, as_json, work)
 
 
-@spectra_app.command("regions")
-def regions_command(
-    scene: SceneArg,
-    areas: Annotated[Path, typer.Option("--areas", help="Labels or areas with classes.")],
-    areas_option: AreasOption = None,
-    out: Out = None,
-    option: Option = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say size and mean spectrum of each class of areas; write them as tables and a library."""
-
-    def work(opened: Scene, progress: Progress, command: str) -> Product:
-        from backends.spectra.area_statistics import describe_areas
-
-        return describe_areas(
-            opened, areas, options=pairs(areas_option, "--areas-option"), command=command,
-            progress=progress,
-        )  # fmt: skip
-
-    run_tool("Areas", scene, out, option, as_json, work)
-
-
 @spectra_app.command("match")
 def match_command(
     scene: SceneArg,
@@ -284,6 +262,7 @@ def _places(values: list[str] | None) -> list[tuple[int, int]]:
 
 
 # Each adds its commands to the same group.
+from app.cli import spectra_areas as _areas  # noqa: E402, F401
 from app.cli import spectra_grids as _grids  # noqa: E402, F401
 from app.cli import spectra_grouping as _grouping  # noqa: E402, F401
 from app.cli import spectra_places as _places_of  # noqa: E402, F401

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backends.errors import BadInput
+from backends.georeference import GeoReference
+from backends.regions import Region
 from backends.scene import Scene
 from backends.spectra.products import Product
+from backends.spectra.region_figures import (
+    AreaFigures,
+    AreaMeasurer,
+    region_figures,
+    size_rows,
+    spectrum_rows,
+)
 
 if TYPE_CHECKING:
     from backends.jobs import Progress
-
-_MOST_PIXELS = 200_000  # of one class, for the median
 
 
 def band_table(scene: Scene, *, progress: Progress | None = None) -> list[dict[str, Any]]:
@@ -42,21 +49,76 @@ def describe_areas(
     areas: Path,
     *,
     options: Mapping[str, Any] | None = None,
+    each: bool = False,
     command: str = "",
     progress: Progress | None = None,
 ) -> Product:
-    """Return size and spectra of each class of labels or areas.
+    """Return size and spectra of each class of labels or areas; a library of their means, too.
 
     Parameters
     ----------
     options : mapping, optional
         Of the reader of the areas.
+    each : bool
+        Each area on its own, not those of one class together.
 
     Raises
     ------
     BadInput
         No area lies on the scene, or the labels have another size.
     """
+    from backends.io.writers.regions import library_of, write_geopackage
+
+    head = "region" if each else "class"
+    regions = areas_on(scene, areas, options, progress) if each else []
+    if each:
+        found = region_figures(scene, regions, progress=progress)
+        sizes = size_rows(found)
+    else:
+        found = _classes(scene, areas, options, progress)
+        sizes = [
+            {"class": f.name, "pixels": f.pixels, "area_m2": f.area_m2, "area_ha": f.area_ha,
+             "sampled": f.sampled}
+            for f in found
+        ]  # fmt: skip
+    notes = [f"{f.name}: {note}" for f in found for note in f.notes]
+    files: dict[str, Callable[[Path], object]] = {
+        "spectra.sli": lambda path: library_of(found, scene, path)
+    }
+    if each and isinstance(scene.place, GeoReference) and scene.place.crs:
+        files["areas.gpkg"] = lambda path: write_geopackage(scene, regions, found, path)
+    return Product(
+        (),
+        {"scene": scene.title, "areas": areas.name, "command": command,
+         "regions" if each else "classes": sizes,
+         "notes": notes},
+        {"areas": sizes, "spectra": spectrum_rows(found, scene, head)},
+        files=files,
+    )  # fmt: skip
+
+
+def areas_on(
+    scene: Scene,
+    path: Path,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> list[Region]:
+    """Return the areas of a file one by one, on a scene's pixels; what lies off it is left out.
+
+    Raises
+    ------
+    BadInput
+        It holds none, or is no file of areas.
+    """
+    from backends.io.areas import read_areas
+
+    found = read_areas(path, scene, options, progress)
+    return [r for r in found.regions if r.inside(scene.shape[:2])[2].any()]
+
+
+def _classes(
+    scene: Scene, areas: Path, options: Mapping[str, Any] | None, progress: Progress | None
+) -> list[AreaFigures]:
     from backends.label_files import labels_for
 
     labels = labels_for(scene, areas, options, progress)
@@ -67,49 +129,22 @@ def describe_areas(
             subject=areas,
             way_out="Give the labels that belong to this scene.",
         )
-    area = scene.pixel_area_m2()
-    nm = scene.bands.wavelengths()
     classes = sorted(set(np.unique(labels.values).tolist()) - {0})
     if not classes:
         raise BadInput(f"{areas.name} labels no pixel.", subject=areas)
+    measure = AreaMeasurer(scene, progress)
     if progress is not None:
         progress.start(len(classes), "classes", "Spectra of areas")
-    sizes: list[dict[str, Any]] = []
-    curves: list[dict[str, Any]] = []
+    out = []
     for value in classes:
-        mask = labels.values == value
-        count = int(mask.sum())
+        rows, cols = np.nonzero(labels.values == value)
+        top, left = int(rows.min()), int(cols.min())
+        cut = labels.values[top : int(rows.max()) + 1, left : int(cols.max()) + 1] == value
         name = labels.class_names.get(value, f"class {value}")
-        spectra = scene.spectra(mask, limit=_MOST_PIXELS).astype(np.float64)
-        with np.errstate(all="ignore"):
-            known = np.isfinite(spectra).any(axis=0)
-            held = spectra[:, known]
-            figures = {
-                "mean": np.nanmean(held, axis=0), "std": np.nanstd(held, axis=0),
-                "minimum": np.nanmin(held, axis=0), "median": np.nanmedian(held, axis=0),
-                "maximum": np.nanmax(held, axis=0),
-            }  # fmt: skip
-        sizes.append({
-            "class": name, "pixels": count,
-            "area_m2": None if area is None else count * area,
-            "area_ha": None if area is None else count * area / 1e4,
-            "sampled": min(count, _MOST_PIXELS),
-        })  # fmt: skip
-        curves += [
-            {
-                "class": name, "band": int(band) + 1,
-                "wavelength_nm": None if np.isnan(nm[band]) else float(nm[band]),
-                **{key: float(column[i]) for key, column in figures.items()},
-            }
-            for i, band in enumerate(np.flatnonzero(known))
-        ]  # fmt: skip
+        out.append(measure.of_mask(name, cut, top, left))
         if progress is not None:
-            progress.check()
             progress.advance()
-    return Product(
-        (), {"scene": scene.title, "areas": areas.name, "command": command, "classes": sizes},
-        {"areas": sizes, "spectra": curves},
-    )  # fmt: skip
+    return out
 
 
 def _plain(value: Any) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,12 +54,15 @@ class Product:
         CSV files; each row a mapping, the same columns in all.
     cut : Cut, optional
         Scores from which the class map can be cut at another threshold.
+    files : mapping of name to callable
+        Further files, each written by a call with its path.
     """
 
     overlays: tuple[Overlay, ...]
     summary: Mapping[str, Any]
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     cut: Cut | None = None
+    files: Mapping[str, Callable[[Path], object]] = field(default_factory=dict)
 
 
 class Maker:
@@ -422,6 +425,9 @@ def write_product(
             table = [list(rows[0]), *[list(row.values()) for row in rows]]
             write_rows(table, inner / f"{title}.csv")
             names.append(f"{title}.csv")
+        for name, write in product.files.items():
+            write(inner / name)
+            names.append(name)
         text = json.dumps(dict(product.summary), indent=1, ensure_ascii=False, default=str)
         (inner / "result.json").write_text(text + "\n", encoding="utf-8")
         names.append("result.json")
