@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,18 @@ from numpy.typing import NDArray
 from app.painting import Painting, follow_eye
 from app.stage import Rank, Stage
 from backends.palette import key_color
-from backends.regions import Region
+from backends.regions import Outline, Region
 from backends.scene import Scene
 from backends.workspace import Pin, Workspace
 from widgets.boards import LABELS, PINS, REGIONS, LayerBoard, Row
 
 PAN, PAINT, ERASE, LASSO = "pan_zoom", "paint", "erase", "add_polygon_lasso"
+# How a region is drawn, by the name of the tool.
+OUTLINES = {
+    "lasso": LASSO, "polygon": "add_polygon", "ellipse": "add_ellipse", "box": "add_rectangle",
+}  # fmt: skip
+_AROUND = 64  # points of an ellipse
+_LEAST_PX = 0.25  # a click without a drag is no region
 
 
 class Drawing:
@@ -32,7 +39,8 @@ class Drawing:
         self.workspace, self.stage, self.board = workspace, stage, board
         self.painting = Painting(workspace, stage, board)
         self._regions: dict[str, Any] = {}
-        self._region_ids: dict[str, list[str]] = {}
+        # Of each shape on the canvas: its region, the piece of it, the ring of that (0: outer).
+        self._rings: dict[str, list[tuple[str, int, int]]] = {}
         self._pins: dict[str, Any] = {}
         self._following = False
         workspace.regions_changed.connect(self._on_regions)
@@ -70,13 +78,13 @@ class Drawing:
         if not erase:
             self.choose_label(scene, max(1, self.label))
 
-    def lasso(self, scene: Scene) -> None:
-        """Take the lasso for a new region in hand."""
+    def lasso(self, scene: Scene, tool: str = "lasso") -> None:
+        """Take the lasso, or another of `OUTLINES`, for a new region in hand."""
         layer = self._region_layer(scene)
         self.put_down()
         self.stage.viewer.layers.selection.active = layer
         self.board.change(scene.id, REGIONS, visible=True)
-        layer.mode = LASSO
+        layer.mode = OUTLINES[tool]
 
     def put_down(self) -> bool:
         """Go back to moving the view; False when nothing was in hand."""
@@ -114,7 +122,7 @@ class Drawing:
 
     def forget(self, scene_id: str) -> None:
         """Drop what belongs to a closed scene."""
-        for table in (self.painting.layers, self._regions, self._region_ids, self._pins):
+        for table in (self.painting.layers, self._regions, self._rings, self._pins):
             table.pop(scene_id, None)  # type: ignore[attr-defined]
 
     # -- regions -------------------------------------------------------------------------
@@ -139,7 +147,7 @@ class Drawing:
         layer.events.data.connect(lambda event, s=scene.id: self._on_shapes(s, event))
         follow_eye(self.board, layer, scene.id, REGIONS)
         self._regions[scene.id] = layer
-        self._region_ids[scene.id] = []
+        self._rings[scene.id] = []
         self.stage.add(scene, layer, Rank.REGIONS)
         return layer
 
@@ -156,19 +164,29 @@ class Drawing:
         try:
             layer.selected_data = set()
             layer.data = []
-            if mine:
+            rings = [
+                (r, piece, at, ring)
+                for r in mine
+                for piece, outline in enumerate(r.outlines)
+                for at, ring in enumerate(outline.rings)
+            ]
+            if rings:
                 layer.add(
-                    [np.asarray(r.vertices, np.float64) for r in mine],
+                    [np.asarray(ring, np.float64) for *_, ring in rings],
                     shape_type="polygon",
                     edge_width=layer.current_edge_width,
-                    edge_color=[r.shown_color for r in mine],
-                    face_color=[r.shown_color + "26" for r in mine],
+                    edge_color=[r.shown_color for r, *_ in rings],
+                    # A face would cover the holes, which are shapes of their own here.
+                    face_color=[
+                        r.shown_color + ("00" if at or r.outlines[piece].holes else "26")
+                        for r, piece, at, _ in rings
+                    ],
                 )
             layer.current_edge_color = key_color(self.workspace.next_color())
             layer.mode = mode
         finally:
             self._following = False
-        self._region_ids[scene.id] = [r.id for r in mine]
+        self._rings[scene.id] = [(r.id, piece, at) for r, piece, at, _ in rings]
         if not mine:
             self.board.take(scene.id, REGIONS)
             return
@@ -195,43 +213,77 @@ class Drawing:
         if layer is None:
             return
         outlines = [np.asarray(ring, np.float64).copy() for ring in layer.data]
-        ids = self._region_ids.get(scene_id, [])
-        if action == "added" and len(outlines) == len(ids) + 1:
+        known = self._rings.get(scene_id, [])
+        if action == "added" and len(outlines) == len(known) + 1:
+            drawn = _as_drawn(outlines[-1], str(layer.shape_type[-1]))
             # A new list of shapes may not be set from inside napari's own drawing.
-            self.workspace.dispatch(lambda: self._add_region(scene_id, outlines[-1]))
-        elif action == "changed" and len(outlines) == len(ids):
-            self.workspace.dispatch(lambda: self._change_regions(scene_id, ids, outlines))
-        elif action == "removed" and len(outlines) < len(ids):
-            self.workspace.dispatch(lambda: self._remove_regions(scene_id, ids, outlines))
+            self.workspace.dispatch(lambda: self._add_region(scene_id, drawn))
+        elif action == "changed" and len(outlines) == len(known):
+            self.workspace.dispatch(lambda: self._change_regions(known, outlines))
+        elif action == "removed" and len(outlines) < len(known):
+            self.workspace.dispatch(lambda: self._remove_rings(known, outlines))
 
     def _add_region(self, scene_id: str, outline: NDArray[np.float64]) -> None:
-        if scene_id not in self.workspace.scenes or len(outline) < 3:
+        scene = self.workspace.scenes.get(scene_id)
+        if scene is None:
             return
         used = {r.name for r in self.workspace.regions.values()}
         number = next(n for n in range(1, len(used) + 2) if f"Region {n}" not in used)
         color = self.workspace.next_color()
-        self.workspace.add_region(Region(f"Region {number}", scene_id, outline, color))
+        drawn = Region(f"Region {number}", scene_id, outline, color) if len(outline) > 2 else None
+        if drawn is None or drawn.area_px < _LEAST_PX:
+            self._on_regions()  # napari keeps what it drew
+        else:
+            self.workspace.add_region(drawn)
 
     def _change_regions(
-        self, scene_id: str, ids: list[str], outlines: list[NDArray[np.float64]]
+        self, known: list[tuple[str, int, int]], outlines: list[NDArray[np.float64]]
     ) -> None:
+        moved: dict[str, dict[tuple[int, int], NDArray[np.float64]]] = {}
+        for (region_id, piece, at), outline in zip(known, outlines, strict=True):
+            region = self.workspace.regions.get(region_id)
+            if region is None or len(region.outlines) <= piece:
+                continue
+            rings = region.outlines[piece].rings
+            if at < len(rings) and not np.array_equal(rings[at], outline):
+                moved.setdefault(region_id, {})[piece, at] = outline
         with self.workspace.commands.bundle("Move region"):
-            for region_id, outline in zip(ids, outlines, strict=True):
-                region = self.workspace.regions.get(region_id)
-                if region is not None and not np.array_equal(region.vertices, outline):
-                    self.workspace.change_region(region_id, vertices=outline)
+            for region_id, rings in moved.items():
+                self._reshape(region_id, rings)
 
-    def _remove_regions(
-        self, scene_id: str, ids: list[str], outlines: list[NDArray[np.float64]]
+    def _remove_rings(
+        self, known: list[tuple[str, int, int]], outlines: list[NDArray[np.float64]]
     ) -> None:
+        """Take away regions, pieces of them or holes, whose shapes were deleted."""
+        gone: dict[str, dict[tuple[int, int], None]] = {}
+        for region_id, piece, at in known:
+            region = self.workspace.regions.get(region_id)
+            if region is None or len(region.outlines) <= piece:
+                continue
+            ring = region.outlines[piece].rings[at]
+            if not any(np.array_equal(ring, outline) for outline in outlines):
+                gone.setdefault(region_id, {})[piece, at] = None
         with self.workspace.commands.bundle("Delete region"):
-            for region_id in ids:
-                region = self.workspace.regions.get(region_id)
-                kept = region is not None and any(
-                    np.array_equal(region.vertices, outline) for outline in outlines
-                )
-                if region is not None and not kept:
-                    self.workspace.remove_region(region_id)
+            for region_id, rings in gone.items():
+                self._reshape(region_id, rings)
+
+    def _reshape(
+        self, region_id: str, rings: Mapping[tuple[int, int], NDArray[np.float64] | None]
+    ) -> None:
+        """Give a region other rings; None takes one away, an outer one with its holes."""
+        region = self.workspace.regions[region_id]
+        pieces = []
+        for piece, outline in enumerate(region.outlines):
+            outer, *holes = (rings.get((piece, at), ring) for at, ring in enumerate(outline.rings))
+            if outer is not None:
+                pieces.append(Outline(outer, tuple(hole for hole in holes if hole is not None)))
+        if not pieces:
+            self.workspace.remove_region(region_id)
+            return
+        first, *rest = pieces
+        self.workspace.change_region(
+            region_id, vertices=first.exterior, holes=first.holes, more=tuple(rest)
+        )
 
     # -- pins ----------------------------------------------------------------------------
 
@@ -310,3 +362,13 @@ class Drawing:
             if table.get(scene_id) is layer:
                 del table[scene_id]
                 self.board.take(scene_id, row_id)
+
+
+def _as_drawn(outline: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
+    """Return an outline; of an ellipse, whose shape has the corners around it, its own points."""
+    if kind != "ellipse":
+        return outline
+    turn = np.linspace(0, 2 * np.pi, _AROUND, endpoint=False)[:, None]
+    centre = outline.mean(axis=0)
+    across, down = (outline[1] - outline[0]) / 2, (outline[3] - outline[0]) / 2
+    return np.asarray(centre + np.cos(turn) * across + np.sin(turn) * down)

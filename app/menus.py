@@ -181,6 +181,21 @@ def _add_edit(window: ClearbandWindow) -> None:
             30,
             help="Drag around an area; its spectrum appears in the spectrum dock.",
         ),
+        *(
+            Action(
+                f"edit.region_{tool}",
+                f"Draw region: {words}",
+                lambda tool=tool: window.tools.lasso(tool),  # type: ignore[misc]
+                "Edit/Draw region as",
+                group=30,
+                help=about,
+            )
+            for tool, words, about in (
+                ("polygon", "corner by corner", "Click the corners; a double click closes it."),
+                ("ellipse", "ellipse", "Drag from corner to corner of the box around it."),
+                ("box", "box", "Drag from corner to corner."),
+            )
+        ),
         Action(
             "edit.pin",
             "Pin spectrum here",

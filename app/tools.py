@@ -38,10 +38,10 @@ class Tools:
         self._window.measures.hold("")
         self._with_scene(lambda scene: self._window.canvas.drawing.brush(scene, erase=True))
 
-    def lasso(self) -> None:
-        """Take the lasso in hand."""
+    def lasso(self, tool: str = "lasso") -> None:
+        """Take the lasso, or another tool that draws regions, in hand."""
         self._window.measures.hold("")
-        self._with_scene(lambda scene: self._window.canvas.drawing.lasso(scene))
+        self._with_scene(lambda scene: self._window.canvas.drawing.lasso(scene, tool))
 
     def measure(self, tool: str) -> None:
         """Take a tool in hand that measures: its page of the dock comes with it."""
