@@ -40,6 +40,7 @@ from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.measuring.board import MeasureBoard
 from widgets.perimeter.board import LineBoard
+from widgets.regions.wand_board import WandBoard
 from widgets.toast import Toast, Toaster
 from widgets.welcome import SampleCard, Welcome
 
@@ -104,8 +105,14 @@ class ClearbandWindow(QObject):
         self.measuring = Measuring(
             self.canvas, self.measures, viewer.window._qt_viewer.canvas.native
         )
+        self.wand = WandBoard()
+        measured = self.canvas.takes_click
+        self.canvas.takes_click = lambda scene_id, row, col: (
+            self.wand.touch(scene_id, round(row), round(col)) or measured(scene_id, row, col)
+        )
         boards = {
             "sight": self.sight,
+            "wand": self.wand,
             "measures": self.measures,
             "lines": self.lines,
             "board": self.canvas.board,

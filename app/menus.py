@@ -197,6 +197,14 @@ def _add_edit(window: ClearbandWindow) -> None:
             )
         ),
         Action(
+            "edit.region_wand",
+            "Take region with the wand",
+            window.tools.take_wand,
+            "Edit/Draw region as",
+            group=31,
+            help="Click a pixel: what is like it becomes a region.",
+        ),
+        Action(
             "edit.pin",
             "Pin spectrum here",
             canvas.pin_here,

@@ -30,24 +30,42 @@ class Tools:
 
     def brush(self) -> None:
         """Take the brush in hand."""
-        self._window.measures.hold("")
+        self._bare_hands()
         self._with_scene(lambda scene: self._window.canvas.drawing.brush(scene))
 
     def eraser(self) -> None:
         """Take the eraser in hand."""
-        self._window.measures.hold("")
+        self._bare_hands()
         self._with_scene(lambda scene: self._window.canvas.drawing.brush(scene, erase=True))
 
     def lasso(self, tool: str = "lasso") -> None:
         """Take the lasso, or another tool that draws regions, in hand."""
-        self._window.measures.hold("")
+        self._bare_hands()
         self._with_scene(lambda scene: self._window.canvas.drawing.lasso(scene, tool))
+
+    def take_wand(self) -> None:
+        """Take the wand in hand: a click makes a region of what is like the pixel."""
+
+        def hold(scene: Scene) -> None:
+            self._bare_hands()
+            self._window.lines.hold("")
+            self._window.canvas.drawing.put_down()
+            self._window.show_dock("regions")
+            self._window.wand.hold(True)
+
+        self._with_scene(hold)
+
+    def _bare_hands(self) -> None:
+        """Put down what takes clicks."""
+        self._window.measures.hold("")
+        self._window.wand.hold(False)
 
     def measure(self, tool: str) -> None:
         """Take a tool in hand that measures: its page of the dock comes with it."""
 
         def hold(scene: Scene) -> None:
             self._window.lines.hold("")
+            self._window.wand.hold(False)
             self._window.show_dock("measure")
             self._window.measures.hold(tool)
 
@@ -78,7 +96,7 @@ class Tools:
         """Paint with a class."""
 
         def choose(scene: Scene) -> None:
-            self._window.measures.hold("")
+            self._bare_hands()
             self._window.canvas.drawing.brush(scene)
             self._window.canvas.drawing.choose_label(scene, number)
 
@@ -170,6 +188,8 @@ class Tools:
             palette.hide()
         elif self._window.lines.tool:
             self._window.lines.hold("")
+        elif self._window.wand.held:
+            self._window.wand.hold(False)
         elif self._window.measures.tool:
             # First what was begun, then the tool.
             measures = self._window.measures

@@ -53,7 +53,7 @@ DOCKS: tuple[DockSpec, ...] = (
         "desk",
         ("lines", "pictures"),
     ),
-    DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk"),
+    DockSpec("regions", "Regions", "widgets.regions_dock:RegionsDock", "desk", ("do", "wand")),
     DockSpec(
         "spectral_tools",
         "Spectral",

@@ -49,14 +49,7 @@ class ClassArea:
 
     def area_text(self) -> str:
         """Return the area for people, else the share: ``"12.4 ha"``, ``"830 m²"``, ``"3.1 %"``."""
-        if self.area_m2 is None:
-            return f"{100 * self.share:.1f} %"
-        if self.area_m2 >= 1e8:
-            return f"{self.area_m2 / 1e6:,.0f} km²"
-        if self.area_m2 >= 1000:
-            hectares = self.area_m2 / SQUARE_METRES_PER_HECTARE
-            return f"{hectares:,.0f} ha" if hectares >= 100 else f"{hectares:.3g} ha"
-        return _small(self.area_m2)
+        return f"{100 * self.share:.1f} %" if self.area_m2 is None else area_words(self.area_m2)
 
 
 def class_areas(
@@ -113,6 +106,16 @@ def class_areas(
         for value, name in names.items()
         if value >= 0
     )
+
+
+def area_words(area_m2: float) -> str:
+    """Return an area for people: ``"12.4 ha"``, ``"830 m²"``, ``"0.3 mm²"``."""
+    if area_m2 >= 1e8:
+        return f"{area_m2 / 1e6:,.0f} km²"
+    if area_m2 >= 1000:
+        hectares = area_m2 / SQUARE_METRES_PER_HECTARE
+        return f"{hectares:,.0f} ha" if hectares >= 100 else f"{hectares:.3g} ha"
+    return _small(area_m2)
 
 
 def _small(area_m2: float) -> str:

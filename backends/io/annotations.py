@@ -56,7 +56,7 @@ class Annotations:
     def sentence(self, name: str) -> str:
         """Return what was found, for people."""
         count = len(self.regions)
-        words = f"{count:,} annotation{'' if count == 1 else 's'} from {name}"
+        words = f"{count:,} area{'' if count == 1 else 's'} from {name}"
         if self.skipped:
             words += f"; {self.skipped:,} objects in it are no areas"
         if self.outside:

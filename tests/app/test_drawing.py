@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers.base import ActionType
+from PyQt6.QtGui import QRegion
+from PyQt6.QtWidgets import QWidget
 
 from app.drawing import LASSO, PAINT, PAN
 from backends.palette import key_color
+from backends.regions import Outline
 from backends.workspace import Region
 from widgets.boards import LABELS, PINS, REGIONS
 
@@ -216,6 +219,50 @@ def test_outline_moved_and_deleted_by_hand(desk, make_scene, put) -> None:
     assert len(layer.data) == 2
 
 
+def test_pieces_and_holes_are_drawn_moved_and_taken_away(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    ring = np.array(RING, float)
+    hole, other = np.add(ring / 4, 4), ring + 12
+    region = Region("Two", scene.id, ring, 1, holes=(hole,), more=(Outline(other),))
+    desk.workspace.add_region(region)
+    layer = desk.canvas.drawing._regions[scene.id]
+    assert [np.array_equal(a, b) for a, b in zip(layer.data, (ring, hole, other), strict=True)]
+    assert [round(float(c[3]), 2) for c in layer.face_color] == [0.0, 0.0, 0.15]  # holes are seen
+    layer._data_view.edit(1, hole + 1)
+    layer.events.data(
+        value=layer.data, action=ActionType.CHANGED, data_indices=(1,), vertex_indices=((),)
+    )
+    np.testing.assert_allclose(desk.workspace.regions[region.id].holes[0], hole + 1)
+    layer.selected_data = {2}
+    layer.remove_selected()
+    assert desk.workspace.regions[region.id].more == ()
+    layer.selected_data = {1}
+    layer.remove_selected()
+    assert desk.workspace.regions[region.id].holes == ()
+    for _ in range(3):
+        desk.workspace.commands.undo()
+    np.testing.assert_array_equal(
+        desk.workspace.regions[region.id].mask((24, 32)), region.mask((24, 32))
+    )
+    assert len(layer.data) == 3
+
+
+def test_an_ellipse_is_its_points_and_a_click_is_no_region(desk, make_scene, put) -> None:
+    scene = put(make_scene())
+    desk.canvas.drawing.lasso(scene, "ellipse")
+    assert desk.canvas.drawing.tool == "add_ellipse"
+    layer = desk.canvas.drawing._region_layer(scene)
+    for corners in (RING, np.add(np.array(RING) / 100, 5)):
+        layer._add_shapes([np.asarray(corners, float)], shape_type=["ellipse"], n_new_shapes=1)
+        layer.events.data(
+            value=layer.data, action=ActionType.ADDED, data_indices=(-1,), vertex_indices=((),)
+        )
+    (region,) = desk.workspace.regions.values()
+    assert region.area_px == pytest.approx(np.pi * 16, rel=0.01)
+    np.testing.assert_allclose(region.vertices.mean(axis=0), [6, 6], atol=1e-9)
+    assert len(layer.data) == 1
+
+
 def test_region_made_elsewhere_is_drawn(desk, make_scene, put) -> None:
     scene, other = put(make_scene()), put(make_scene())
     desk.workspace.activate(scene.id)
@@ -256,3 +303,30 @@ def test_order_on_the_canvas_is_picture_labels_regions_pins(desk, make_scene, pu
     names = [layer.name for layer in desk.viewer.layers]
     assert names[-3:] == ["Training labels", "Regions", "Pins"]
     assert [row.id for row in desk.canvas.board.rows(scene.id)][:3] == [PINS, REGIONS, LABELS]
+
+
+class Seen(QWidget):
+    def visibleRegion(self) -> QRegion:
+        return QRegion(0, 0, 5, 5)
+
+
+def test_the_wand_takes_the_click_and_pins_nothing(window, open_scene, make_scene) -> None:
+    """Of a window: the dock holds the wand, the canvas gives it the click, Esc puts it down."""
+    scene = open_scene(window, make_scene())
+    window.show_dock("regions")
+    touched: list[tuple[str, int, int]] = []
+    window.wand.touched.connect(lambda *at: touched.append(at))
+    window.tools.take_wand()
+    assert window.wand.held
+    shown = window.docks["regions"].inner.tools
+    seen = Seen()  # the window of this test is hidden
+    window.wand.seen_in = lambda: seen
+    assert window.canvas.takes_click(scene.id, 4.3, 7.8)
+    assert touched == [(scene.id, 4, 8)]
+    window.tools.lasso()
+    assert not window.wand.held
+    assert not shown.buttons["Wand"].isChecked()
+    window.tools.take_wand()
+    window.tools.escape()
+    assert not window.wand.held
+    assert not window.canvas.takes_click(scene.id, 4.3, 7.8)

@@ -143,7 +143,7 @@ def test_regions_are_listed_renamed_deleted_and_undone(qtbot: Any) -> None:
     square = np.array([[0, 0], [0, 20], [20, 20], [20, 0]], float)
     workspace.add_region(Region("Field", scene.id, square, 1))
     texts = [dock.table.item(row, 2).text() for row in range(2)]
-    assert texts == ["row 3, col 4", "400 px, 4.00 ha"]
+    assert texts == ["row 3, col 4", "441 px, 4.41 ha"]
     dock.table.item(1, 0).setText("Meadow")
     assert next(iter(workspace.regions.values())).name == "Meadow"
     dock.table.item(0, 0).setText("Barn")
@@ -198,7 +198,7 @@ def test_areas_with_a_class_come_from_qupath_and_go_back(qtbot: Any, tmp_path: P
     assert not dock.open_button.isEnabled()
     scene_of(workspace)
     dock.open_file(path)
-    assert "1 annotation from from_qupath.geojson" in dock.line.text()
+    assert "1 area from from_qupath.geojson" in dock.line.text()
     assert [dock.table.item(0, column).text() for column in range(2)] == ["Core", "Tumor"]
     (region,) = workspace.regions.values()
     assert region.mask((50, 60)).sum() == 10 * 7
