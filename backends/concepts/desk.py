@@ -287,12 +287,26 @@ class ConceptReading:
 
     # -- layers --------------------------------------------------------------------------
 
-    def presence_maps(self, concepts: Iterable[int], overlay_id: str) -> ConceptMaps:
-        """Return the overlay of where some concepts are present; one contrast on all images."""
+    def presence_maps(
+        self, concepts: Iterable[int], overlay_id: str, known: ConceptMaps | None = None
+    ) -> ConceptMaps:
+        """Return the overlay of where some concepts are present; one contrast on all images.
+
+        Parameters
+        ----------
+        known : ConceptMaps, optional
+            Of this reading, with some of these maps: they are taken over.
+        """
         wanted = [int(n) for n in concepts]
+        before = list(known.provenance.parameters["concepts"]) if known is not None else []
+        values = np.stack([
+            known.values[before.index(n)] if known is not None and n in before
+            else self.codes.layer(n)
+            for n in wanted
+        ])  # fmt: skip
         return ConceptMaps(
             "Concepts", self.scene_id, self.image.provenance({"concepts": wanted}),
-            placement=self.placement, values=self.codes.layers(wanted), id=overlay_id,
+            placement=self.placement, values=values, id=overlay_id,
             names=tuple(f"{self.short(n)}, present here" for n in wanted),
             tops=tuple(max(self.top(n), 1e-6) for n in wanted),
         )  # fmt: skip

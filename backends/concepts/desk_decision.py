@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backends.concepts.changes import Changes, applied
 from backends.concepts.desk import ConceptReading
 from backends.concepts.probe import Part, Probe, fit_probe
 from backends.errors import BadInput
 from backends.jobs import Progress
-from backends.overlays import ScoreMap
+from backends.overlays import Overlay, ScoreMap
 
 MOST_CELLS = 4000
 # Cells that lie side by side look alike: whole blocks of them are kept out of the learning.
@@ -27,18 +29,24 @@ BLOCK = 6
 OTHERS, CONSTANT = -2, -1
 
 
-@dataclass(frozen=True, eq=False)
 class Decision:
     """A layer that decides by concepts.
 
     Attributes
     ----------
-    reading : ConceptReading
     probe : Probe
+    scene_id : str
+    of_dictionary : bool
+        Whether its concepts are those of the dictionary the image was read with.
     """
 
-    reading: ConceptReading
     probe: Probe
+    of_dictionary = True
+
+    @property
+    def scene_id(self) -> str:
+        """The image."""
+        raise NotImplementedError
 
     @property
     def whole(self) -> bool:
@@ -50,44 +58,75 @@ class Decision:
         """How far it can be believed, for people."""
         raise NotImplementedError
 
+    def name(self, concept: int) -> str:
+        """Return what a narrow line calls a concept."""
+        raise NotImplementedError
+
+    def top(self, concept: int) -> float:
+        """Return a concept's usual highest strength."""
+        raise NotImplementedError
+
+    def used_map(self, concept: int, target: int) -> Overlay:
+        """Return the overlay of where a concept counts for a class."""
+        raise NotImplementedError
+
     def _strengths(self, token: int) -> NDArray[np.float64]:
         raise NotImplementedError
 
-    def code(self, token: int, factors: Mapping[int, float] | None = None) -> NDArray[np.float64]:
-        """Return what is decided on, some concepts scaled, shape (concepts,)."""
-        out = self._strengths(token)
-        for number, factor in (factors or {}).items():
-            out[number] *= factor
-        return out
+    def code(self, token: int, changes: Changes | None = None) -> NDArray[np.float64]:
+        """Return what is decided on, some concepts changed, shape (concepts,)."""
+        return applied(self._strengths(token), changes or {})
 
-    def probabilities(
-        self, token: int, factors: Mapping[int, float] | None = None
-    ) -> NDArray[np.float64]:
+    def probabilities(self, token: int, changes: Changes | None = None) -> NDArray[np.float64]:
         """Return the probability of each class."""
-        return self.probe.probabilities(self.code(token, factors))
+        return self.probe.probabilities(self.code(token, changes))
 
     def parts(
         self,
         token: int,
         target: int,
-        factors: Mapping[int, float] | None = None,
+        changes: Changes | None = None,
         most: int = 10,
     ) -> tuple[Part, ...]:
         """Return what adds most to a class, the others in one, the constant part.
 
         Concepts that were changed are always among them. They sum to the score.
         """
-        factors = factors or {}
-        found = self.probe.contributions(self.code(token, factors), target)
+        changes = changes or {}
+        found = self.probe.contributions(self.code(token, changes), target)
         before = self.probe.contributions(self.code(token), target)
         # By what they added before, so that bars stay where they are.
         order = np.argsort(-np.abs(before), kind="stable")
         shown = [int(n) for n in order[:most] if before[n] != 0]
-        shown += [n for n in factors if n not in shown and before[n] != 0]
+        shown += [n for n in changes if n not in shown and (before[n] != 0 or found[n] != 0)]
         rest = float(found.sum() - found[shown].sum())
         bias = float(self.probe.bias[target])
         return (*(Part(n, float(found[n])) for n in shown), Part(OTHERS, rest),
                 Part(CONSTANT, bias))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _OnReading(Decision):
+    """By the concepts an image was read with.
+
+    Attributes
+    ----------
+    reading : ConceptReading
+    probe : Probe
+    """
+
+    reading: ConceptReading
+    probe: Probe
+
+    @property
+    def scene_id(self) -> str:
+        return self.reading.scene_id
+
+    def name(self, concept: int) -> str:
+        return self.reading.short(concept)
+
+    def top(self, concept: int) -> float:
+        return self.reading.top(concept)
 
     def used_map(self, concept: int, target: int) -> ScoreMap:
         """Return the overlay of what a concept adds to a class, everywhere."""
@@ -101,7 +140,7 @@ class Decision:
 
 
 @dataclass(frozen=True, eq=False)
-class ImageDecision(Decision):
+class ImageDecision(_OnReading):
     """The whole image, by the largest activation of each concept.
 
     The layer came with the concepts: they were learnt on images with classes.
@@ -128,7 +167,7 @@ class ImageDecision(Decision):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelDecision(Decision):
+class LabelDecision(_OnReading):
     """A place, by its own concepts; taught by the labels of the scene.
 
     Attributes
@@ -166,18 +205,29 @@ class LabelDecision(Decision):
         out[concept] = value
         return out
 
-    def changed_share(self, factors: Mapping[int, float]) -> float:
-        """Return the share of the image's cells whose class changes."""
-        logits = self._logits()
-        changed = logits.copy()
-        for number, factor in factors.items():
+    def changed_share(self, changes: Changes) -> float:
+        """Return the share of the image's cells whose class is another after the same change at
+        all of them."""
+        changed = self._logits.copy()
+        for number, change in changes.items():
             strength = self.reading.codes.layer(number).ravel().astype(np.float64)
-            on = np.flatnonzero(strength)
-            changed[on] += (factor - 1) * np.outer(strength[on], self.probe.weight[:, number])
-        return float((changed.argmax(1) != logits.argmax(1)).mean())
+            moved = change.of(strength) - strength
+            on = np.flatnonzero(moved)
+            changed[on] += np.outer(moved[on], self.probe.weight[:, number])
+        return float((changed.argmax(1) != self._class_of_cells).mean())
 
+    def ready(self) -> LabelDecision:
+        """Work out what every change asks for, so that the first is as quick as the others."""
+        _ = self._class_of_cells
+        return self
+
+    @cached_property
     def _logits(self) -> NDArray[np.float64]:
         return np.asarray(self.reading.codes.matrix() @ self.probe.weight.T + self.probe.bias)
+
+    @cached_property
+    def _class_of_cells(self) -> NDArray[np.int64]:
+        return np.asarray(self._logits.argmax(1))
 
 
 def labels_on_cells(reading: ConceptReading, labels: NDArray[Any]) -> NDArray[np.int64]:
@@ -250,4 +300,4 @@ def learn_decision(
         reading, probe, values, probe.accuracy(*other) if len(check) else float("nan"),
         float((other[1] == commonest).mean()) if len(check) else float("nan"),
         len(check), len(learn),
-    )  # fmt: skip
+    ).ready()  # fmt: skip

@@ -12,6 +12,7 @@ from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtTest import QTest
 
 from backends.bands import BandTable
+from backends.concepts.changes import REMOVED, Change
 from backends.overlays import ConceptMaps, ScoreMap
 from backends.scene import ArraySource, Scene, SceneInfo
 from backends.workspace import LabelSheet, Workspace
@@ -180,7 +181,7 @@ def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:
     QTest.mouseClick(dock.why.chart, LEFT, pos=QPoint(20, 5))
     assert dock.desk.concept == strongest
     dock.why.away_button.click()
-    after = decision.probabilities(token, {strongest: 0.0})
+    after = decision.probabilities(token, {strongest: REMOVED})
     assert f"{100 * after.max():.1f}" in dock.why.answer_line.text()
     assert dock.why.chart.bars[0].amount == 0
     dock.why.back_button.click()
@@ -188,6 +189,68 @@ def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:
     dock.why.used_button.click()
     (used,) = [o for o in dock._workspace.overlays.values() if isinstance(o, ScoreMap)]
     assert used.centre == 0.0
+
+
+def test_each_change_is_set_scaled_and_undone_by_itself(dock: Any) -> None:
+    scene = learnt(dock)
+    commands = dock._workspace.commands
+    dock._workspace.select_pixel(scene.id, 4, 5)
+    dock.show_page("Why")
+    dock.why.learn_button.click()
+    decision, token = dock.desk.decision, 4 * 36 + 5
+    why, target = dock.why, 0
+    on = dock.desk.field.codes.at(token)[0].tolist()
+    off = next(n for n in np.argsort(-dock.desk.field.codes.mass).tolist() if n not in on)
+
+    def score(changes: Any) -> float:
+        return float(decision.probe.logits(decision.code(token, changes))[target])
+
+    dock.desk.take_concept(on[0])
+    assert why.slider.isEnabled()
+    why.slider.setFocus()
+    QTest.keyClick(why.slider, Qt.Key.Key_Right)
+    first = {on[0]: Change(1.1)}
+    assert dock.desk.decisions.changing.now == first
+    why.class_box.setCurrentIndex(1)
+    assert why.chart.total == pytest.approx(score(first), abs=1e-4)
+    # One that is off here is set: scaling it would do nothing.
+    dock.desk.take_concept(off)
+    assert not why.slider.isEnabled()
+    assert "off here" in why.what_line.text()
+    why.value_box.setFocus()
+    why.value_box.selectAll()
+    QTest.keyClicks(why.value_box, why.value_box.locale().toString(2.5, "f", 2))
+    QTest.keyClick(why.value_box, Qt.Key.Key_Return)
+    both = {**first, off: Change(value=2.5)}
+    assert dock.desk.decisions.changing.now == both
+    assert why.chart.total == pytest.approx(score(both), abs=1e-4)
+    assert set(why.changes.lines) == {on[0], off}
+    assert "set to 2.50" in why.changes.labels[off].text()
+    assert "Over the image" in why.answer_line.text()
+    # Each has its own way back; Ctrl+Z takes the last step back, whatever it was.
+    why.changes.buttons[on[0]].click()
+    assert dock.desk.decisions.changing.now == {off: Change(value=2.5)}
+    assert commands.undo() is not None
+    assert dock.desk.decisions.changing.now == both
+    commands.undo()
+    assert dock.desk.decisions.changing.now == first
+    assert why.chart.total == pytest.approx(score(first), abs=1e-4)
+    commands.redo()
+    assert dock.desk.decisions.changing.now == both
+    # A drag is one step, however many values it went through.
+    dock.desk.take_concept(on[0])
+    why.slider.setSliderDown(True)
+    for value in (12, 15, 18):
+        why.slider.setValue(value)
+    assert why.chart.total == pytest.approx(score({**both, on[0]: Change(1.8)}), abs=1e-4)
+    why.slider.setSliderDown(False)
+    commands.undo()
+    assert dock.desk.decisions.changing.now == both
+    # Another decision: the steps speak of nothing any more.
+    why.learn_button.click()
+    assert dock.desk.decisions.changing.now == {}
+    assert commands.undo_label is None
+    assert not why.changes.isVisible()
 
 
 def test_another_image_with_the_same_concepts_and_a_file_that_is_none(

@@ -15,17 +15,19 @@ from PyQt6.QtGui import QImage, QPixmap
 
 from backends.concepts.desk_pictures import AROUND
 from backends.jobs import Job, JobHandle, Progress
+from backends.overlays import ConceptMaps
 from backends.scene import Scene
-from backends.workspace import LabelSheet, Workspace
+from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.boards import LayerBoard
-from widgets.concepts.work import Decide, Learn, Learnt, Read, Readings
+from widgets.concepts.decisions import Decisions
+from widgets.concepts.work import Learn, Learnt, Read, Readings
 from widgets.explaining.questions import LoadedNetworks
 from widgets.pages import PageDesk
 
 if TYPE_CHECKING:
     from backends.concepts.desk import ConceptReading
-    from backends.concepts.desk_decision import Decision, LabelDecision
+    from backends.concepts.desk_decision import Decision
 
 # One layer holds so many concepts; the one shown longest ago goes first.
 MAPS_KEPT = 12
@@ -38,7 +40,6 @@ class Desk(PageDesk):
     field: ConceptReading | None
     pointed = pyqtSignal()  # another place, under the mouse or clicked
     concept_changed = pyqtSignal()
-    decided = pyqtSignal()
     opened_card = pyqtSignal()
 
     def __init__(
@@ -48,20 +49,18 @@ class Desk(PageDesk):
         self._board = board
         self.networks = LoadedNetworks()
         self.readings = Readings()
-        self.decisions: dict[str, LabelDecision] = {}
-        self.factors: dict[int, float] = {}
+        self.decisions = Decisions(workspace, self, self.topic)
         self.concept: int | None = None
         self._under: tuple[int, int] | None = None
         self._clicked: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, tuple[str, list[int]]] = {}
-        self._whole: Decision | None = None
+        self._coming: set[str] = set()
         self._pixmaps: dict[tuple[str, int], QPixmap] = {}
         listen(self, workspace.active_scene_changed, self._follow)
         listen(self, workspace.scene_removed, self._on_removed)
         listen(self, workspace.pixel_selected, self._on_pixel)
         listen(self, workspace.cursor_moved, self._on_hover)
         listen(self, workspace.cursor_left, self._on_left)
-        listen(self, workspace.labels_changed, self._on_labels)
 
     # -- what there is -------------------------------------------------------------------
 
@@ -83,25 +82,8 @@ class Desk(PageDesk):
 
     @property
     def decision(self) -> Decision | None:
-        """What decides by concepts on the active scene: by its labels, else on the whole."""
-        reading = self.field
-        if reading is None:
-            return None
-        taught = self.decisions.get(reading.scene_id)
-        if taught is not None or reading.image.probe is None:
-            return taught
-        if self._whole is None or self._whole.reading is not reading:
-            from backends.concepts.desk_decision import ImageDecision
-
-            self._whole = ImageDecision(reading, reading.image.probe)
-        return self._whole
-
-    @property
-    def labels(self) -> LabelSheet | None:
-        """The labels of the scene, where some are set."""
-        scene = self.workspace.active_scene
-        sheet = None if scene is None else self.workspace.labels.get(scene.id)
-        return sheet if sheet is not None and sheet.values.any() else None
+        """What decides by concepts on the active scene."""
+        return self.decisions.current
 
     def pixmap(self, concept: int) -> QPixmap | None:
         """Return what a concept looks like where it is strongest; None of cubes and the dead."""
@@ -123,12 +105,13 @@ class Desk(PageDesk):
         self.field = None if learnt is None else learnt.reading
         self._under = None
         self.concept = None
-        self.factors = {}
+        self.decisions.reading = self.field
+        self.decisions.follow()
         self.changed.emit()
 
     def _on_removed(self, scene_id: str) -> None:
         self.readings.forget(scene_id)
-        self.decisions.pop(scene_id, None)
+        self.decisions.forget(scene_id)
         self._clicked.pop(scene_id, None)
         self._maps.pop(scene_id, None)
         self._pixmaps.clear()
@@ -138,7 +121,6 @@ class Desk(PageDesk):
     def _on_pixel(self, scene_id: str, row: int, col: int) -> None:
         self._clicked[scene_id] = (row, col)
         self._under = None
-        self.factors = {}
         if self.field is not None and self.field.scene_id == scene_id:
             self.pointed.emit()
 
@@ -151,10 +133,6 @@ class Desk(PageDesk):
         if self._under is not None:
             self._under = None
             self.pointed.emit()
-
-    def _on_labels(self, scene_id: str) -> None:
-        if self.field is not None and self.field.scene_id == scene_id:
-            self.decided.emit()
 
     def take_concept(self, concept: int, *, card: bool = False) -> None:
         """Speak of a concept from now on."""
@@ -223,36 +201,12 @@ class Desk(PageDesk):
         """Speak of a new reading."""
         scene_id = learnt.reading.scene_id
         self.readings.put(learnt)
-        self.decisions.pop(scene_id, None)
+        self.decisions.forget_taught(scene_id)
         self._maps.pop(scene_id, None)
         self._pixmaps.clear()
         scene = self.workspace.active_scene
         if scene is not None and scene.id == scene_id:
             self._follow()
-
-    def decide(self) -> JobHandle[LabelDecision] | None:
-        """Teach what decides by concepts, by the labels of the scene."""
-        reading, sheet = self.field, self.labels
-        if reading is None or sheet is None:
-            return None
-        job: Job[LabelDecision] = Job(
-            f"Learn to decide by concepts on {self._title()}",
-            Decide(reading, sheet.values.copy(), dict(sheet.class_names)),
-            scene_id=reading.scene_id,
-            topic=f"{self.topic} decide",
-        )
-        return self.workspace.submit(job, on_result=self._on_decided)
-
-    def _on_decided(self, decision: LabelDecision) -> None:
-        scene_id = decision.reading.scene_id
-        self.decisions[scene_id] = decision
-        self.factors = {}
-        if decision.reading is self.field:
-            self.decided.emit()
-
-    def _title(self) -> str:
-        scene = self.workspace.active_scene
-        return "" if scene is None else scene.title
 
     # -- layers --------------------------------------------------------------------------
 
@@ -263,27 +217,45 @@ class Desk(PageDesk):
             return
         scene_id = reading.scene_id
         overlay_id, shown = self._maps.get(scene_id, ("", []))
-        if overlay_id not in self.workspace.overlays:
+        before = self.workspace.overlays.get(overlay_id)
+        if before is None and overlay_id not in self._coming:
             overlay_id, shown = uuid.uuid4().hex, []
         shown = [*[n for n in shown if n != concept][-(MAPS_KEPT - 1) :], concept]
         self._maps[scene_id] = (overlay_id, shown)
-        overlay = reading.presence_maps(shown[::-1], overlay_id)  # the newest comes first
+        self._coming.add(overlay_id)
+        wanted = shown[::-1]  # the newest comes first
+
+        def run(progress: Progress) -> ConceptMaps:
+            known = before if isinstance(before, ConceptMaps) else None
+            return reading.presence_maps(wanted, overlay_id, known)
+
+        self.quiet("Show where a concept is", f"layer {scene_id}", run, self._put_maps)
+
+    def _put_maps(self, overlay: ConceptMaps) -> None:
+        self._coming.discard(overlay.id)
         if not self.workspace.add_overlay(overlay):
             return
         if self._board is not None:
-            self._board.change(scene_id, overlay_id, choice=0, visible=True)
-        self.workspace.activate_overlay(overlay_id)
+            self._board.change(overlay.scene_id, overlay.id, choice=0, visible=True)
+        self.workspace.activate_overlay(overlay.id)
 
     def show_both(self, one: int, other: int) -> None:
         """Lay over the image where two concepts are on together."""
-        if self.field is not None:
-            self.workspace.add_overlay(self.field.both_map(one, other))
+        reading = self.field
+        if reading is not None:
+            self.quiet(
+                "Show where both are", "both", lambda _: reading.both_map(one, other),
+                self.workspace.add_overlay,
+            )  # fmt: skip
 
     def show_used(self, concept: int, target: int) -> None:
         """Lay over the image what a concept adds to a class."""
         decision = self.decision
         if decision is not None:
-            self.workspace.add_overlay(decision.used_map(concept, target))
+            self.quiet(
+                "Show where a concept counts", "used",
+                lambda _: decision.used_map(concept, target), self.workspace.add_overlay,
+            )  # fmt: skip
 
     def find_alike(self, show: Callable[[Any], None]) -> None:
         """Look for places alike to the clicked one, in all images read with these concepts."""

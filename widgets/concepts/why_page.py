@@ -1,15 +1,27 @@
-"""Why a place or an image is of a class: exact parts of the score; scale or take away a concept."""
+"""Why a place or an image is of a class: exact parts of the score, and concepts to change."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import (
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
 
+from backends.concepts.changes import REMOVED, Change
 from backends.concepts.desk_decision import CONSTANT, OTHERS, Decision, LabelDecision
 from backends.jobs import JobHandle, JobState
 from widgets.background import listen
+from widgets.concepts.changes_list import ChangesList
+from widgets.concepts.decisions import WORDS
 from widgets.concepts.desk import Desk
 from widgets.concepts.parts_chart import Bar, PartsChart
 from widgets.explaining.words import escape, sentence, share
@@ -23,6 +35,7 @@ _NO_LABELS = (
 _READY = "The labels of this image teach a sum over concepts to tell the classes apart."
 _NO_PLACE = "Click a place in the image."
 LIKELIEST = -1
+_MOST = 3.0
 
 
 class WhyPage(Page):
@@ -33,6 +46,21 @@ class WhyPage(Page):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self._handle: JobHandle[Any] | None = None
+        self._other_hand: int | None = None
+        self._build()
+        desk.pointed.connect(self.refresh)
+        desk.concept_changed.connect(self.refresh)
+        desk.decisions.decided.connect(self.refresh)
+        desk.decisions.changing.changed.connect(self.refresh)
+        listen(self, desk.workspace.job_finished, self._on_finished)
+        self._seen: Decision | None = None
+
+    def _build(self) -> None:
+        self.kind_box = narrow_box("What decides")
+        self.kind_box.activated.connect(
+            lambda _: self.desk.decisions.choose(str(self.kind_box.currentData()))
+        )
+        self.column.addWidget(self.kind_box)
         self.state_line = wrapped()
         self.column.addWidget(self.state_line)
         self.learn_button = QPushButton("Learn from the labels")
@@ -51,46 +79,104 @@ class WhyPage(Page):
         self.said_line = wrapped()
         rows.addWidget(self.said_line)
         self.chart = PartsChart()
-        self.chart.chosen.connect(lambda n: desk.take_concept(n))
+        self.chart.chosen.connect(self._take)
         self.chart.opened.connect(self._show_used)
         rows.addWidget(self.chart)
-        self.what_line = QLabel()
+        self.what_line = wrapped()
         rows.addWidget(self.what_line)
-        line = QHBoxLayout()
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, 30)
-        self.slider.setToolTip("How strong the concept would be; the decision follows at once")
-        self.slider.valueChanged.connect(self._on_slider)
-        self.away_button = QPushButton("Take away")
-        self.away_button.clicked.connect(self._take_away)
-        line.addWidget(self.slider, 1)
-        line.addWidget(self.away_button)
-        rows.addLayout(line)
+        self.handles = QWidget()
+        self._build_handles(QVBoxLayout(self.handles))
+        rows.addWidget(self.handles)
         self.answer_line = wrapped()
         rows.addWidget(self.answer_line)
+        self.changes = ChangesList()
+        self.changes.undone.connect(lambda n: self.change(n, None))
+        rows.addWidget(self.changes)
         buttons = QHBoxLayout()
         self.used_button = QPushButton("Show where it counts")
-        self.used_button.setToolTip("What the concept adds to the class, everywhere, as a layer")
-        self.used_button.clicked.connect(lambda: self._show_used(desk.concept))
-        self.back_button = QPushButton("As it was")
+        self.used_button.clicked.connect(lambda: self._show_used(self.hand))
+        self.back_button = QPushButton("Undo all")
         self.back_button.setToolTip("Give all concepts back their own strength")
-        self.back_button.clicked.connect(self._reset)
+        self.back_button.clicked.connect(self.desk.decisions.changing.reset)
         buttons.addWidget(self.used_button, 1)
         buttons.addWidget(self.back_button)
         rows.addLayout(buttons)
         self.column.addWidget(self.body)
-        desk.pointed.connect(self.refresh)
-        desk.concept_changed.connect(self.refresh)
-        desk.decided.connect(self._on_decided)
-        listen(self, desk.workspace.job_finished, self._on_finished)
-        self._seen: Decision | None = None
+
+    def _build_handles(self, rows: QVBoxLayout) -> None:
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(GRID // 2)
+        line = QHBoxLayout()
+        line.setSpacing(GRID // 2)
+        line.addWidget(QLabel("Scale"))
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setRange(0, round(10 * _MOST))
+        self.slider.setToolTip("How strong the concept would be; the decision follows at once")
+        self.slider.setAccessibleName("Scale the concept in hand")
+        self.slider.valueChanged.connect(self._on_slider)
+        self.slider.sliderReleased.connect(self._on_released)
+        self.away_button = QPushButton("Take away")
+        self.away_button.setToolTip("Decide as if the concept were not there")
+        self.away_button.clicked.connect(self._take_away)
+        line.addWidget(self.slider, 1)
+        line.addWidget(self.away_button)
+        rows.addLayout(line)
+        line = QHBoxLayout()
+        line.setSpacing(GRID // 2)
+        line.addWidget(QLabel("Set to"))
+        self.value_box = QDoubleSpinBox()
+        self.value_box.setDecimals(2)
+        self.value_box.setRange(0.0, 9999.0)
+        self.value_box.setKeyboardTracking(False)
+        self.value_box.setMinimumWidth(1)
+        self.value_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.value_box.setToolTip("Its strength instead; also where the concept is off. Enter sets")
+        self.value_box.setAccessibleName("Set the concept in hand to a strength")
+        self.value_box.valueChanged.connect(self._on_value)
+        self.usual_line = QLabel()
+        line.addWidget(self.value_box, 1)
+        line.addWidget(self.usual_line)
+        rows.addLayout(line)
+
+    # -- what is spoken of ---------------------------------------------------------------
+
+    @property
+    def hand(self) -> int | None:
+        """The concept that is changed: of a bottleneck one of its own."""
+        decision = self.desk.decision
+        if decision is None or decision.of_dictionary:
+            return self.desk.concept
+        return self._other_hand
+
+    def _take(self, concept: int) -> None:
+        decision = self.desk.decision
+        if decision is None or decision.of_dictionary:
+            self.desk.take_concept(concept)
+        else:
+            self._other_hand = concept
+            self.refresh()
+
+    def _token(self) -> int | None:
+        decision, reading = self.desk.decision, self.desk.field
+        if decision is not None and decision.whole:
+            return 0
+        place = self.desk.clicked or self.desk.place
+        if place is None or reading is None:
+            return None
+        return reading.image.cell_at(*place)
+
+    def _target(self, decision: Decision, token: int) -> int:
+        chosen = self.class_box.currentData()
+        if chosen is None or chosen == LIKELIEST:
+            return int(decision.probabilities(token).argmax())
+        return int(chosen)
 
     # -- learning ------------------------------------------------------------------------
 
     def learn(self) -> None:
         """Teach the layer by the labels of the scene."""
         self.problem_line.hide()
-        self._handle = self.desk.decide()
+        self._handle = self.desk.decisions.learn()
         self.refresh()
         if self._handle is not None and self._handle.state.is_final:
             self._on_finished(self._handle)
@@ -103,26 +189,45 @@ class WhyPage(Page):
             self.problem_line.show()
         self.refresh()
 
-    def _on_decided(self) -> None:
-        self.refresh()
-
     # -- drawing -------------------------------------------------------------------------
 
+    def refresh(self, *_: object) -> None:
+        """Draw anew; a bottleneck decides without a reading, too."""
+        self._stale = True
+        there = self.desk.field is not None or self.desk.decision is not None
+        if self.isVisible() and there:
+            self._stale = False
+            self.draw()
+
     def draw(self) -> None:
-        decision = self.desk.decision
+        import traceback; print('DRAW', self.value_box.text(), [f.name for f in traceback.extract_stack()[-6:]])
+        decisions, decision = self.desk.decisions, self.desk.decision
         busy = self._handle is not None and not self._handle.state.is_final
-        self.learn_button.setEnabled(self.desk.labels is not None and not busy)
+        self.learn_button.setEnabled(decisions.labels is not None and not busy)
         self.body.setVisible(decision is not None)
+        self._fill_kinds()
         if decision is None:
+            self._seen = None
             self.learn_button.show()
-            self.state_line.setText(_READY if self.desk.labels is not None else _NO_LABELS)
+            self.state_line.setText(_READY if decisions.labels is not None else _NO_LABELS)
             return
-        self.state_line.setText(decision.sentence)
-        self.learn_button.setVisible(not decision.whole or self.desk.labels is not None)
+        self.state_line.setText(escape(decision.sentence))
+        taught = isinstance(decision, LabelDecision)
+        can_learn = decisions.labels is not None and self.desk.field is not None
+        self.learn_button.setVisible(taught or can_learn)
         if decision is not self._seen:
             self._seen = decision
+            self._other_hand = None
             self._fill_classes(decision)
         self._draw_place(decision)
+
+    def _fill_kinds(self) -> None:
+        kinds = list(self.desk.decisions.every)
+        self.kind_box.setVisible(len(kinds) > 1)
+        self.kind_box.clear()
+        for kind in kinds:
+            self.kind_box.addItem(WORDS[kind], kind)
+        self.kind_box.setCurrentIndex(self.kind_box.findData(self.desk.decisions.kind))
 
     def _fill_classes(self, decision: Decision) -> None:
         self.class_box.blockSignals(True)
@@ -132,101 +237,121 @@ class WhyPage(Page):
             self.class_box.addItem(f"Why {name}, or why not", number)
         self.class_box.blockSignals(False)
 
-    def _token(self) -> int | None:
-        place, reading = self.desk.clicked or self.desk.place, self.desk.field
-        if self.desk.decision is not None and self.desk.decision.whole:
-            return 0
-        if place is None or reading is None:
-            return None
-        return reading.image.cell_at(*place)
-
-    def _target(self, decision: Decision, token: int) -> int:
-        chosen = self.class_box.currentData()
-        if chosen is None or chosen == LIKELIEST:
-            return int(decision.probabilities(token).argmax())
-        return int(chosen)
-
     def _draw_place(self, decision: Decision) -> None:
-        token, reading, factors = self._token(), self.desk.field, self.desk.factors
+        token, changes = self._token(), self.desk.decisions.changing.now
         there = token is not None
-        for widget in (self.chart, self.slider, self.away_button, self.answer_line):
-            widget.setVisible(there)
-        self.what_line.setVisible(there)
-        self.used_button.setEnabled(self.desk.concept is not None)
-        self.back_button.setEnabled(bool(factors))
-        if token is None or reading is None:
+        for part in (self.chart, self.what_line, self.handles, self.answer_line):
+            part.setVisible(there)
+        self.used_button.setEnabled(self.hand is not None and there)
+        words = ("Show where it counts", "What the concept adds to the class, everywhere")
+        if not decision.of_dictionary:
+            words = ("Show where it is", "How alike every place is to the concept")
+        self.used_button.setText(words[0])
+        self.used_button.setToolTip(f"{words[1]}, as a layer")
+        self.back_button.setEnabled(bool(changes))
+        self.changes.show_changes(changes, decision.name)
+        if token is None:
             self.said_line.setText(_NO_PLACE)
             return
-        target = self._target(decision, token)
-        classes = decision.probe.classes
         before = decision.probabilities(token)
-        likely = ", ".join(f"{escape(classes[n])} {share(before[n])}" for n in _best(before))
+        classes = [escape(name) for name in decision.probe.classes]
+        likely = ", ".join(f"{classes[n]} {share(before[n])}" for n in _best(before))
+        target = self._target(decision, token)
         what = "This image" if decision.whole else "This place"
-        self.said_line.setText(f"{what}: {likely}. Why <b>{escape(classes[target])}</b>:")
+        self.said_line.setText(f"{what}: {likely}. Why <b>{classes[target]}</b>:")
         names = {OTHERS: "all others", CONSTANT: "constant part"}
         bars = [
             Bar(
                 part.concept,
-                names.get(part.concept) or reading.short(part.concept),
+                names.get(part.concept) or decision.name(part.concept),
                 part.amount,
-                part.concept in factors,
+                part.concept in changes,
             )
-            for part in decision.parts(token, target, factors)
+            for part in decision.parts(token, target, changes)
         ]
-        self.chart.show_bars(bars, self.desk.concept)
-        self._draw_change(decision, token, before)
+        self.chart.show_bars(bars, self.hand)
+        self._draw_handles(decision, token)
+        self._draw_answer(decision, token, before, classes)
 
-    def _draw_change(self, decision: Decision, token: int, before: Any) -> None:
-        reading, factors, concept = self.desk.field, self.desk.factors, self.desk.concept
-        assert reading is not None
-        on = concept is not None and bool(decision.code(token)[concept] > 0)
-        self.slider.setEnabled(on)
-        self.away_button.setEnabled(on)
-        if not on or concept is None:
-            self.what_line.setText("Click a bar to change how strong it is.")
-        else:
-            factor = factors.get(concept, 1.0)
-            self.what_line.setText(f"{reading.short(concept)} at {100 * factor:.0f}\u00a0%")
-            self.slider.blockSignals(True)
-            self.slider.setValue(round(10 * factor))
-            self.slider.blockSignals(False)
-        if not factors:
+    def _draw_handles(self, decision: Decision, token: int) -> None:
+        concept = self.hand
+        self.handles.setEnabled(concept is not None)
+        if concept is None:
+            self.what_line.setText("Click a bar: then it can be scaled, set or taken away.")
+            self.usual_line.setText("")
+            return
+        change = self.desk.decisions.changing.now.get(concept)
+        own = float(decision.code(token)[concept])
+        now = float(decision.code(token, {} if change is None else {concept: change})[concept])
+        told = f"strength {own:.2f}" if own else "off here"
+        if change is not None:
+            told += f", {change.sentence}"
+        self.what_line.setText(f"<b>{escape(decision.name(concept))}</b>: {told}.")
+        self.slider.setEnabled(own > 0)
+        self.away_button.setEnabled(now > 0)
+        top = max(decision.top(concept), own)
+        self.usual_line.setText(f"usually to {decision.top(concept):.2f}")
+        for part in (self.slider, self.value_box):
+            part.blockSignals(True)
+        scale = (
+            1.0 if change is None else change.scale if change.value is None else now / (own or 1)
+        )
+        if not self.slider.isSliderDown():
+            self.slider.setValue(round(10 * scale))
+        self.value_box.setRange(0.0, max(_MOST * top, now))
+        self.value_box.setSingleStep(max(0.01, round(top / 20, 2)))
+        self.value_box.setValue(now)
+        for part in (self.slider, self.value_box):
+            part.blockSignals(False)
+
+    def _draw_answer(self, decision: Decision, token: int, before: Any, classes: list[str]) -> None:
+        changes = self.desk.decisions.changing.now
+        if not changes:
             self.answer_line.setText("")
             return
-        after = decision.probabilities(token, factors)
+        after = decision.probabilities(token, changes)
         one, two = int(before.argmax()), int(after.argmax())
-        classes = [escape(name) for name in decision.probe.classes]
         said = f"{classes[one]} {share(before[one])} → <b>{classes[two]} {share(after[two])}</b>"
         if one == two:
             said += ": the decision stays."
         else:
             said += f": the decision changes ({classes[one]} now {share(after[one])})."
         if isinstance(decision, LabelDecision):
-            moved = 100 * decision.changed_share(factors)
+            moved = 100 * decision.changed_share(changes)
             said += f" Over the image {moved:.1f}\u00a0% of the places would change their class."
         self.answer_line.setText(said)
 
     # -- changing ------------------------------------------------------------------------
 
-    def _on_slider(self, value: int) -> None:
-        if self.desk.concept is not None:
-            self.change(self.desk.concept, value / 10)
+    def change(self, concept: int, change: Change | None) -> None:
+        """Change a concept in one step; None gives it back its own strength."""
+        decision = self.desk.decision
+        if decision is not None:
+            told = "as it was" if change is None or change.nothing else change.sentence
+            label = f"Concept {decision.name(concept)} {told}"
+            self.desk.decisions.changing.put(concept, change, label)
 
-    def change(self, concept: int, factor: float) -> None:
-        """Scale a concept; 1 gives it back its own strength."""
-        if factor == 1.0:
-            self.desk.factors.pop(concept, None)
+    def _on_slider(self, value: int) -> None:
+        concept = self.hand
+        if concept is None:
+            return
+        if self.slider.isSliderDown():
+            self.desk.decisions.changing.preview(concept, Change(value / 10))
         else:
-            self.desk.factors[concept] = factor
-        self.refresh()
+            self.change(concept, Change(value / 10))
+
+    def _on_released(self) -> None:
+        if self.hand is not None:
+            self.change(self.hand, Change(self.slider.value() / 10))
+
+    def _on_value(self, value: float) -> None:
+        print('VALUE', value)
+        if self.hand is not None:
+            self.change(self.hand, Change(value=value))
 
     def _take_away(self) -> None:
-        if self.desk.concept is not None:
-            self.change(self.desk.concept, 0.0)
-
-    def _reset(self) -> None:
-        self.desk.factors.clear()
-        self.refresh()
+        if self.hand is not None:
+            self.change(self.hand, REMOVED)
 
     def _show_used(self, concept: int | None) -> None:
         decision, token = self.desk.decision, self._token()

@@ -11,6 +11,7 @@ import pytest
 from backends.bands import BandTable
 from backends.concepts.autoencoder import LEVELS
 from backends.concepts.autoencoder_training import Settings
+from backends.concepts.changes import REMOVED, Change
 from backends.concepts.describing import describe
 from backends.concepts.desk import ConceptReading
 from backends.concepts.desk_decision import (
@@ -24,7 +25,7 @@ from backends.concepts.desk_pictures import exemplars, fingerprint, picture_of
 from backends.concepts.encoders import SpectraEncoder
 from backends.concepts.feature_cache import FeatureCache
 from backends.concepts.learning_concepts import EncodedImages, LearnSettings, learn_concepts
-from backends.errors import BadInput
+from backends.errors import BadInput, WrongUse
 from backends.scene import ArraySource, Scene, SceneInfo
 
 
@@ -164,25 +165,46 @@ def test_the_parts_of_a_decision_sum_to_its_score_and_follow_changes(read: Any) 
     assert decision.accuracy > 0.9 > decision.chance
     token = 4 * 36 + 5
     assert decision.probabilities(token).argmax() == 0
-    for factors in ({}, {int(reading.codes.at(token)[0][0]): 0.0}):
+    on = reading.codes.at(token)[0].tolist()
+    off = next(n for n in np.argsort(-reading.codes.mass).tolist() if n not in on)
+    for changes in (
+        {}, {on[0]: REMOVED}, {on[0]: Change(1.7)}, {off: Change(value=2.5)},
+        {on[0]: Change(value=0.2), off: Change(value=1.0)},
+    ):  # fmt: skip
         for target in range(3):
-            parts = decision.parts(token, target, factors)
+            parts = decision.parts(token, target, changes)
             assert [p.concept for p in parts[-2:]] == [OTHERS, CONSTANT]
-            logit = decision.probe.logits(decision.code(token, factors))[target]
+            assert set(changes) <= {p.concept for p in parts}
+            logit = decision.probe.logits(decision.code(token, changes))[target]
             assert sum(p.amount for p in parts) == pytest.approx(logit, abs=1e-4)
-    everything = dict.fromkeys(reading.codes.at(token)[0].tolist(), 0.0)
+    # A concept that was off and is set counts with its weight times what it was set to.
+    added = {p.concept: p.amount for p in decision.parts(token, 1, {off: Change(value=2.5)})}
+    assert added[off] == pytest.approx(2.5 * decision.probe.weight[1, off])
+    everything = dict.fromkeys(on, REMOVED)
     bare = decision.probe.probabilities(np.zeros(24))
     np.testing.assert_allclose(decision.probabilities(token, everything), bare)
     # What changes over the image is what deciding anew everywhere says.
-    one = {int(np.argmax(reading.codes.mass)): 0.0}
-    anew = [
-        decision.probabilities(t, one).argmax() != decision.probabilities(t).argmax()
-        for t in range(30 * 36)
-    ]
-    assert decision.changed_share(one) == pytest.approx(np.mean(anew))
+    one = {int(np.argmax(reading.codes.mass)): REMOVED}
+    for changes in (one, {off: Change(value=3.0)}):
+        anew = [
+            decision.probabilities(t, changes).argmax() != decision.probabilities(t).argmax()
+            for t in range(30 * 36)
+        ]
+        assert decision.changed_share(changes) == pytest.approx(np.mean(anew))
     used = decision.used_map(next(iter(one)), 1)
     assert used.centre == 0.0
     assert used.title.endswith("used for Meadow")
+
+
+def test_what_is_no_strength_or_no_concept_is_refused(read: Any) -> None:
+    reading, _, labels = read
+    with pytest.raises(WrongUse, match="from 0 upwards"):
+        Change(value=-1.0)
+    with pytest.raises(WrongUse, match="from 0 upwards"):
+        Change(float("nan"))
+    decision = learn_decision(reading, labels, {})
+    with pytest.raises(WrongUse, match="no concept 24"):
+        decision.code(0, {24: REMOVED})
 
 
 def test_labels_of_one_class_are_refused(read: Any) -> None:
@@ -250,13 +272,13 @@ def test_a_whole_image_is_decided_on_by_what_came_with_the_concepts(read: Any) -
     decision = ImageDecision(reading, probe)
     assert decision.whole
     strongest = int(np.argmax(np.abs(weight[1]) * reading.codes.largest))
-    parts = decision.parts(0, 1, {strongest: 0.5}, most=4)
+    parts = decision.parts(0, 1, {strongest: Change(0.5)}, most=4)
     changed = reading.codes.largest.astype(float)
     changed[strongest] *= 0.5
     assert sum(p.amount for p in parts) == pytest.approx(probe.logits(changed)[1], abs=1e-4)
     assert parts[0].concept == strongest
     np.testing.assert_allclose(
-        decision.probabilities(0, {strongest: 0.0}),
+        decision.probabilities(0, {strongest: REMOVED}),
         np.exp(logits := probe.without(reading.codes.largest, {strongest: 0.0}))
         / np.exp(logits).sum(),
     )
