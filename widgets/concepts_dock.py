@@ -86,10 +86,20 @@ class ConceptsDock(QWidget):
         body.addStretch(1)
         listen(self, workspace.active_scene_changed, self._on_scene)
         self.desk.changed.connect(self._on_reading)
+        self._decided: object = None
+        self.desk.decisions.decided.connect(self._on_decided)
         self.desk.opened_card.connect(lambda: self.show_page("Card"))
         self.show_page("Learn")
         self._on_scene(workspace.active_scene)
         self._on_reading()
+
+    def _on_decided(self) -> None:
+        """A bottleneck decides without concepts that were learnt, too."""
+        decision = self.desk.decision
+        self.tabs["Why"].setEnabled(self.desk.field is not None or decision is not None)
+        if decision is not None and not decision.of_dictionary and decision is not self._decided:
+            self.show_page("Why")
+        self._decided = decision
 
     def show_page(self, name: str) -> None:
         """Turn to a page."""
@@ -113,6 +123,7 @@ class ConceptsDock(QWidget):
         for name, tab in self.tabs.items():
             tab.setEnabled(ready or name == "Learn")
         self.quality_line.setVisible(ready)
+        self._on_decided()
         if reading is None:
             self.show_page("Learn")
             return

@@ -20,6 +20,7 @@ from app.cli.options import (
     Untrained,
 )
 from app.cli.root import app
+from backends.concepts.changes import changes_from
 from backends.errors import WrongUse
 from backends.jobs import Job, Progress
 
@@ -47,6 +48,24 @@ def concepts_command(
     without: Annotated[
         list[int] | None,
         typer.Option("--without", help="A concept's number: the decision without it."),
+    ] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option("--scale", help="NUMBER=FACTOR: the decision with it so much stronger."),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NUMBER=STRENGTH: the decision with it set to that."),
+    ] = None,
+    why: Annotated[
+        str, typer.Option("--why", help="The class to explain; default the likeliest.")
+    ] = "",
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="A label file of the image: it teaches to decide; --at."),
+    ] = None,
+    bottleneck: Annotated[
+        Path | None, typer.Option("--bottleneck", help="A bottleneck that decides on the image.")
     ] = None,
     layer: Annotated[str, typer.Option("--layer", help="train: of the network.")] = "",
     dense: Annotated[
@@ -115,12 +134,14 @@ def concepts_command(
         )
     _describe(
         Path(words[0]), out, as_json, model=model, weights=weights, at=at, top=top,
-        without=without, option=option, device=device,
+        without=without, scale=scale, set=to, why=why, labels=labels, bottleneck=bottleneck,
+        option=option, device=device,
     )  # fmt: skip
 
 
 def _describe(source: Path, out: Path, as_json: bool, **given: Any) -> None:
     place = _place(given["at"])
+    changes = changes_from(given["without"] or (), given["scale"] or (), given["set"] or ())
     command = command_line("concepts", str(source), out, given)
 
     def run(progress: Progress) -> dict[str, Any]:
@@ -128,7 +149,9 @@ def _describe(source: Path, out: Path, as_json: bool, **given: Any) -> None:
 
         from backends import devices
         from backends.concepts.autoencoder_files import load_dictionary
+        from backends.concepts.decided import decided
         from backends.concepts.describing import describe
+        from backends.concepts.desk import ConceptReading
         from backends.concepts.files import write_concepts
         from backends.concepts.opening import open_encoder
         from backends.io import open_scene
@@ -148,14 +171,14 @@ def _describe(source: Path, out: Path, as_json: bool, **given: Any) -> None:
                     way_out=f"It has {rows} rows and {cols} columns, counted from 0.",
                 )
             found = describe(scene, encoder, dictionary, command=command, progress=progress)
+            told = decided(
+                ConceptReading(found, bool(scene.info.is_rgb)), scene, encoder, place=place,
+                target=given["why"], labels=given["labels"], bottleneck=given["bottleneck"],
+                changes=changes, progress=progress,
+            )  # fmt: skip
             files, about = write_concepts(
-                found, scene, out, source.stem, at=place, most=given["top"]
+                found, scene, out, source.stem, at=place, most=given["top"], decision=told
             )
-        if given["without"]:
-            changes = dict.fromkeys(given["without"], 0.0)
-            before = found.decision()
-            after = found.decision(before.target, changes=changes)
-            about["without"] = {"concepts": list(changes), **after.to_dict()}
         return {**about, "files": [str(p) for p in files]}
 
     values = run_job(Job(f"Concepts of {source.name}", run, command=command), quiet=as_json)
@@ -240,24 +263,29 @@ def _concepts_text(values: dict[str, Any]) -> str:
         lineage = " > ".join([*one["lineage"], one["name"]])
         rows[f"{one['level']} {one['concept']}"] = f"{one['activation']:.3g}  {lineage}"
     if "decision" in values:
-        names = {c["concept"]: c["name"] for c in values["concepts"]}
-        for title, told in (("Decision", values["decision"]), ("Without", values.get("without"))):
-            if told is None:
-                continue
-            number = told["target"]
-            rows[title] = (
-                f"{told['class']}, logit {told['logits'][number]:.3f}, "
-                f"probability {100 * told['probabilities'][number]:.1f} %"
-            )
-        for part in values["decision"]["parts"]:
-            special = {-1: "bias", -2: "all other concepts"}
-            number = part["concept"]
-            name = special.get(number) or names.get(number) or f"concept {number}"
-            rows[f"  {name}"] = f"{part['amount']:+.3f}"
+        rows |= _decision_rows(values["decision"])
     for number, note in enumerate(values["notes"], 1):
         rows[f"Note {number}"] = note
     rows["Written"] = f"{len(values['files'])} files to {Path(values['files'][0]).parent}"
     return table(rows)
+
+
+def _decision_rows(told: dict[str, Any]) -> dict[str, Any]:
+    rows: dict[str, Any] = {"Decided by": told["by"]}
+    before, after = told["before"], told.get("after")
+    for change in told["changes"]:
+        rows[f"Change {change['concept']}"] = f"{change['name']}: {change['change']}"
+    for number in sorted(range(len(told["classes"])), key=lambda n: -before["logits"][n])[:8]:
+        sides = [side for side in (before, after) if side is not None]
+        rows[f"Class {told['classes'][number]}"] = " -> ".join(
+            f"{100 * side['probabilities'][number]:.1f} % (logit {side['logits'][number]:.3f})"
+            for side in sides
+        )
+    last = after or before
+    rows["Why"] = f"{last['target_class']}: parts that sum to its logit"
+    for part in last["parts"]:
+        rows[f"  {part['name']}"] = f"{part['amount']:+.3f}"
+    return rows
 
 
 def _training_text(values: dict[str, Any]) -> str:

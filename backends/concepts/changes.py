@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ class Change:
             return f"set to {self.value:.2f}" if self.value else "taken away"
         return f"at {100 * self.scale:.0f}\u00a0%" if self.scale else "taken away"
 
+    def words(self, concept: int) -> tuple[str, str]:
+        """Return the option of the command line that does the same, and its value."""
+        if self.value is not None:
+            return "--set", f"{concept}={self.value:.6g}"
+        if self.scale:
+            return "--scale", f"{concept}={self.scale:.6g}"
+        return "--without", str(concept)
+
     def of(self, strength: Any) -> Any:
         """Return a strength, or an array of them, as changed."""
         if self.value is None:
@@ -72,3 +80,40 @@ def applied(code: NDArray[np.float64], changes: Changes) -> NDArray[np.float64]:
             raise WrongUse(f"There is no concept {number}; there are {len(out)}, from 0.")
         out[number] = change.of(out[number])
     return out
+
+
+def changes_from(
+    without: Sequence[int] = (), scale: Sequence[str] = (), to: Sequence[str] = ()
+) -> dict[int, Change]:
+    """Read the changes of a command line; of a concept named twice the last counts.
+
+    Parameters
+    ----------
+    without : sequence of int
+        Concepts taken away.
+    scale, to : sequence of str
+        ``"3=0.5"``: concept 3 times 0.5; concept 3 set to 0.5.
+
+    Raises
+    ------
+    WrongUse
+        A word is no change.
+    """
+    found = dict.fromkeys(without, REMOVED)
+    for option, words in (("--scale", scale), ("--set", to)):
+        for word in words:
+            number, _, amount = word.partition("=")
+            try:
+                concept, value = int(number), float(amount)
+            except ValueError as error:
+                raise WrongUse(
+                    f"{option} {word} is no change of a concept.",
+                    way_out=f"Give its number and a strength: {option} 3=0.5.",
+                ) from error
+            found[concept] = Change(value) if option == "--scale" else Change(value=value)
+    return found
+
+
+def words_of(changes: Changes) -> list[str]:
+    """Return the words of the command line that make these changes."""
+    return [word for number, change in changes.items() for word in change.words(number)]

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from backends.concepts.decided import write_decided
 from backends.concepts.describing import ConceptGraph, ImageConcepts
 from backends.export import export
 from backends.io.writers.atomic import replacing, write_text
@@ -26,11 +27,17 @@ def write_concepts(
     *,
     at: tuple[int, int] | None = None,
     most: int = 12,
+    decision: dict[str, Any] | None = None,
 ) -> tuple[list[Path], dict[str, Any]]:
     """Write what is at a place, or the strongest of the image.
 
     Files: ``_concepts.json``, ``_concepts.tif`` (a band a concept, on the encoder's grid),
-    ``_concepts.npy`` (the same values), ``_concepts.graphml``.
+    ``_concepts.npy`` (the same values), ``_concepts.graphml``, and ``_decision.json``.
+
+    Parameters
+    ----------
+    decision : dict, optional
+        A record of `decided`.
 
     Returns
     -------
@@ -54,9 +61,10 @@ def write_concepts(
     }
     if levels is not None and at is not None:
         about["at"] = {"row": at[0], "col": at[1]}
-    if found.probe is not None:
-        about["decision"] = found.decision().to_dict()
     written: list[Path] = []
+    if decision is not None:
+        about["decision"] = decision
+        written.append(write_decided(decision, folder, stem))
     if numbers:
         maps = found.maps(numbers)
         written.append(export(maps, folder / f"{stem}_concepts.tif", scene=scene))

@@ -173,16 +173,18 @@ def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:
     dock.why.learn_button.click()
     decision = dock.desk.decision
     assert decision is not None, dock.why.problem_line.text()
-    assert "Water" in dock.why.said_line.text()
+    assert "Water" in dock.why.why_line.text()
     token = 4 * 36 + 5
     logits = decision.probe.logits(decision.code(token))
     assert dock.why.chart.total == pytest.approx(logits[0], abs=1e-4)
     strongest = dock.why.chart.bars[0].concept
     QTest.mouseClick(dock.why.chart, LEFT, pos=QPoint(20, 5))
     assert dock.desk.concept == strongest
-    dock.why.away_button.click()
+    dock.why.handles.away_button.click()
     after = decision.probabilities(token, {strongest: REMOVED})
-    assert f"{100 * after.max():.1f}" in dock.why.answer_line.text()
+    shown = {name: (was, now) for name, was, now in dock.why.outcome.rows}
+    before = decision.probabilities(token)
+    assert shown["Water"] == (pytest.approx(before[0]), pytest.approx(after[0]))
     assert dock.why.chart.bars[0].amount == 0
     dock.why.back_button.click()
     assert dock.why.chart.total == pytest.approx(logits[0], abs=1e-4)
@@ -206,21 +208,21 @@ def test_each_change_is_set_scaled_and_undone_by_itself(dock: Any) -> None:
         return float(decision.probe.logits(decision.code(token, changes))[target])
 
     dock.desk.take_concept(on[0])
-    assert why.slider.isEnabled()
-    why.slider.setFocus()
-    QTest.keyClick(why.slider, Qt.Key.Key_Right)
+    assert why.handles.slider.isEnabled()
+    why.handles.slider.setFocus()
+    QTest.keyClick(why.handles.slider, Qt.Key.Key_Right)
     first = {on[0]: Change(1.1)}
     assert dock.desk.decisions.changing.now == first
     why.class_box.setCurrentIndex(1)
     assert why.chart.total == pytest.approx(score(first), abs=1e-4)
     # One that is off here is set: scaling it would do nothing.
     dock.desk.take_concept(off)
-    assert not why.slider.isEnabled()
-    assert "off here" in why.what_line.text()
-    why.value_box.setFocus()
-    why.value_box.selectAll()
-    QTest.keyClicks(why.value_box, why.value_box.locale().toString(2.5, "f", 2))
-    QTest.keyClick(why.value_box, Qt.Key.Key_Return)
+    assert not why.handles.slider.isEnabled()
+    assert "off here" in why.handles.what_line.text()
+    why.handles.value_box.setFocus()
+    why.handles.value_box.selectAll()
+    QTest.keyClicks(why.handles.value_box, why.handles.value_box.locale().toString(2.5, "f", 2))
+    QTest.keyClick(why.handles.value_box, Qt.Key.Key_Return)
     both = {**first, off: Change(value=2.5)}
     assert dock.desk.decisions.changing.now == both
     assert why.chart.total == pytest.approx(score(both), abs=1e-4)
@@ -239,11 +241,11 @@ def test_each_change_is_set_scaled_and_undone_by_itself(dock: Any) -> None:
     assert dock.desk.decisions.changing.now == both
     # A drag is one step, however many values it went through.
     dock.desk.take_concept(on[0])
-    why.slider.setSliderDown(True)
+    why.handles.slider.setSliderDown(True)
     for value in (12, 15, 18):
-        why.slider.setValue(value)
+        why.handles.slider.setValue(value)
     assert why.chart.total == pytest.approx(score({**both, on[0]: Change(1.8)}), abs=1e-4)
-    why.slider.setSliderDown(False)
+    why.handles.slider.setSliderDown(False)
     commands.undo()
     assert dock.desk.decisions.changing.now == both
     # Another decision: the steps speak of nothing any more.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QObject, pyqtSignal
 
-from backends.jobs import Job, JobHandle
+from backends.concepts.changes import words_of
+from backends.jobs import Job, JobHandle, Progress
 from backends.workspace import LabelSheet, Workspace
 from widgets.background import listen
 from widgets.concepts.changing import Changing
@@ -123,6 +125,53 @@ class Decisions(QObject):
         self._taught[decision.scene_id] = decision
         self._chosen[decision.scene_id] = LABELS
         self.follow()
+
+    def save(
+        self,
+        folder: Path,
+        decision: Decision,
+        token: int,
+        target: int,
+        place: tuple[int, int] | None,
+    ) -> JobHandle[Any]:
+        """Write a decision with what is changed of it, as the command line does."""
+        scene = self._workspace.scenes[decision.scene_id]
+        changes = dict(self.changing.now)
+        stem = Path(scene.info.path or scene.title).stem
+
+        def run(progress: Progress) -> Path:
+            from backends.concepts.decided import Decided, write_decided
+
+            told = Decided(decision, token, target, changes).to_dict()
+            return write_decided(told, folder, stem)
+
+        job: Job[Path] = Job(
+            f"Save the decision on {scene.title}", run, scene_id=scene.id,
+            command=self.command(decision, target, place, folder),
+        )  # fmt: skip
+        return self._workspace.submit(job)
+
+    def command(
+        self, decision: Decision, target: int, place: tuple[int, int] | None, folder: Path
+    ) -> tuple[str, ...]:
+        """Return the command line; empty where something is in no file (painted labels)."""
+        scene, reading = self._workspace.scenes[decision.scene_id], self.reading
+        kept = None if reading is None else reading.dictionary.card.get("kept_at")
+        if scene.info.path is None or not kept:
+            return ()
+        words = ["concepts", str(scene.info.path), "--model", str(kept)]
+        for key, value in scene.info.options.items():
+            words += ["--option", f"{key}={value}"]
+        bottleneck = getattr(decision, "path", "")
+        if bottleneck:
+            words += ["--bottleneck", bottleneck]
+        elif not decision.whole:
+            if self.labels is None or not self.labels.source or place is None:
+                return ()
+            words += ["--labels", self.labels.source, "--at", f"{place[0]},{place[1]}"]
+        words += words_of(self.changing.now)
+        words += ["--why", decision.probe.classes[target]]
+        return (*words, "--out", str(folder))
 
     def take_bottleneck(self, decision: BottleneckDecision) -> None:
         """Let a bottleneck decide on its image."""

@@ -180,22 +180,25 @@ class Desk(PageDesk):
             self.workspace.run_log.add(title, learnt.command)
         self.take(learnt)
 
-    def read(self, work: Read) -> JobHandle[Learnt]:
-        """Read a scene with concepts that are there already."""
+    def read(self, work: Read) -> JobHandle[Any]:
+        """Read a scene with concepts that are there already, or let a bottleneck decide."""
         path, source = work.scene.info.path, work.source
         kept = source if isinstance(source, Path) else source[0].card.get("kept_at")
         command: tuple[str, ...] = ()
         if path is not None and kept:
             out = Path(str(kept)).parent
             command = ("concepts", str(path), "--model", str(kept), "--out", str(out))
-        job: Job[Learnt] = Job(
-            f"Read concepts of {work.scene.title}",
-            work,
-            scene_id=work.scene.id,
-            topic=self.topic,
-            command=command,
-        )
-        return self.workspace.submit(job, on_result=self.take)
+        title = f"Read concepts of {work.scene.title}"
+        job: Job[Any] = Job(title, work, scene_id=work.scene.id, topic=self.topic)
+        return self.workspace.submit(job, on_result=partial_of(self._on_read, title, command))
+
+    def _on_read(self, title: str, command: tuple[str, ...], found: Any) -> None:
+        if not isinstance(found, Learnt):
+            self.decisions.take_bottleneck(found)
+            return
+        if command:
+            self.workspace.run_log.add(title, command)
+        self.take(found)
 
     def take(self, learnt: Learnt) -> None:
         """Speak of a new reading."""

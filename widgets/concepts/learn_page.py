@@ -77,7 +77,9 @@ class LearnPage(QWidget):
         self.go_button.setToolTip("Finds what the encoder sees in this image, in parts")
         self.go_button.clicked.connect(self.learn)
         self.open_button = QPushButton("Open…")
-        self.open_button.setToolTip("Read this image with concepts that were learnt before")
+        self.open_button.setToolTip(
+            "Read this image with concepts that were learnt before, or let a bottleneck decide"
+        )
         self.open_button.clicked.connect(self._ask_file)
         row.addWidget(self.go_button, 1)
         row.addWidget(self.open_button)
@@ -236,12 +238,13 @@ class LearnPage(QWidget):
         return opened[-1].library if opened else None
 
     def open_file(self, path: str | Path) -> None:
-        """Read the active scene with concepts from a file."""
-        scene = self._workspace.active_scene
-        if scene is not None:
-            self._begin()
-            self._handle = self._desk.read(Read(scene, Path(path)))
-            self._follow_job()
+        """Read the active scene with concepts from a file, or let a bottleneck decide on it."""
+        scene, path = self._workspace.active_scene, Path(path)
+        if scene is None:
+            return
+        self._begin()
+        self._handle = self._desk.read(Read(scene, path))
+        self._follow_job()
 
     def read_same(self) -> None:
         """Read the active scene with the concepts of the image read last."""

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import (
-    QDoubleSpinBox,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QSlider,
-    QVBoxLayout,
-    QWidget,
-)
+import numpy as np
+from PyQt6.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from backends.concepts.changes import REMOVED, Change
+from backends.concepts.changes import Change
 from backends.concepts.desk_decision import CONSTANT, OTHERS, Decision, LabelDecision
 from backends.jobs import JobHandle, JobState
 from widgets.background import listen
 from widgets.concepts.changes_list import ChangesList
 from widgets.concepts.decisions import WORDS
 from widgets.concepts.desk import Desk
+from widgets.concepts.handles import ChangeHandles
+from widgets.concepts.outcome import Outcome
 from widgets.concepts.parts_chart import Bar, PartsChart
-from widgets.explaining.words import escape, sentence, share
+from widgets.explaining.words import escape, sentence
 from widgets.pages import Page, narrow_box
 from widgets.theme import GRID, wrapped
 
@@ -35,7 +29,6 @@ _NO_LABELS = (
 _READY = "The labels of this image teach a sum over concepts to tell the classes apart."
 _NO_PLACE = "Click a place in the image."
 LIKELIEST = -1
-_MOST = 3.0
 
 
 class WhyPage(Page):
@@ -78,14 +71,17 @@ class WhyPage(Page):
         rows.addWidget(self.class_box)
         self.said_line = wrapped()
         rows.addWidget(self.said_line)
+        self.outcome = Outcome()
+        rows.addWidget(self.outcome)
+        self.why_line = wrapped()
+        rows.addWidget(self.why_line)
         self.chart = PartsChart()
         self.chart.chosen.connect(self._take)
         self.chart.opened.connect(self._show_used)
         rows.addWidget(self.chart)
-        self.what_line = wrapped()
-        rows.addWidget(self.what_line)
-        self.handles = QWidget()
-        self._build_handles(QVBoxLayout(self.handles))
+        self.handles = ChangeHandles()
+        self.handles.previewed.connect(self._on_previewed)
+        self.handles.changed.connect(self._on_changed)
         rows.addWidget(self.handles)
         self.answer_line = wrapped()
         rows.addWidget(self.answer_line)
@@ -98,45 +94,17 @@ class WhyPage(Page):
         self.back_button = QPushButton("Undo all")
         self.back_button.setToolTip("Give all concepts back their own strength")
         self.back_button.clicked.connect(self.desk.decisions.changing.reset)
+        self.save_button = QPushButton("Save…")
+        self.save_button.setToolTip(
+            "The decision before and after, and what each concept adds, as JSON; the run log "
+            "then has the command that does the same"
+        )
+        self.save_button.clicked.connect(self._ask_folder)
         buttons.addWidget(self.used_button, 1)
         buttons.addWidget(self.back_button)
+        buttons.addWidget(self.save_button)
         rows.addLayout(buttons)
         self.column.addWidget(self.body)
-
-    def _build_handles(self, rows: QVBoxLayout) -> None:
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(GRID // 2)
-        line = QHBoxLayout()
-        line.setSpacing(GRID // 2)
-        line.addWidget(QLabel("Scale"))
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, round(10 * _MOST))
-        self.slider.setToolTip("How strong the concept would be; the decision follows at once")
-        self.slider.setAccessibleName("Scale the concept in hand")
-        self.slider.valueChanged.connect(self._on_slider)
-        self.slider.sliderReleased.connect(self._on_released)
-        self.away_button = QPushButton("Take away")
-        self.away_button.setToolTip("Decide as if the concept were not there")
-        self.away_button.clicked.connect(self._take_away)
-        line.addWidget(self.slider, 1)
-        line.addWidget(self.away_button)
-        rows.addLayout(line)
-        line = QHBoxLayout()
-        line.setSpacing(GRID // 2)
-        line.addWidget(QLabel("Set to"))
-        self.value_box = QDoubleSpinBox()
-        self.value_box.setDecimals(2)
-        self.value_box.setRange(0.0, 9999.0)
-        self.value_box.setKeyboardTracking(False)
-        self.value_box.setMinimumWidth(1)
-        self.value_box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.value_box.setToolTip("Its strength instead; also where the concept is off. Enter sets")
-        self.value_box.setAccessibleName("Set the concept in hand to a strength")
-        self.value_box.valueChanged.connect(self._on_value)
-        self.usual_line = QLabel()
-        line.addWidget(self.value_box, 1)
-        line.addWidget(self.usual_line)
-        rows.addLayout(line)
 
     # -- what is spoken of ---------------------------------------------------------------
 
@@ -200,7 +168,6 @@ class WhyPage(Page):
             self.draw()
 
     def draw(self) -> None:
-        import traceback; print('DRAW', self.value_box.text(), [f.name for f in traceback.extract_stack()[-6:]])
         decisions, decision = self.desk.decisions, self.desk.decision
         busy = self._handle is not None and not self._handle.state.is_final
         self.learn_button.setEnabled(decisions.labels is not None and not busy)
@@ -240,8 +207,9 @@ class WhyPage(Page):
     def _draw_place(self, decision: Decision) -> None:
         token, changes = self._token(), self.desk.decisions.changing.now
         there = token is not None
-        for part in (self.chart, self.what_line, self.handles, self.answer_line):
+        for part in (self.outcome, self.why_line, self.chart, self.handles, self.answer_line):
             part.setVisible(there)
+        self.save_button.setEnabled(there)
         self.used_button.setEnabled(self.hand is not None and there)
         words = ("Show where it counts", "What the concept adds to the class, everywhere")
         if not decision.of_dictionary:
@@ -254,11 +222,15 @@ class WhyPage(Page):
             self.said_line.setText(_NO_PLACE)
             return
         before = decision.probabilities(token)
-        classes = [escape(name) for name in decision.probe.classes]
-        likely = ", ".join(f"{classes[n]} {share(before[n])}" for n in _best(before))
-        target = self._target(decision, token)
-        what = "This image" if decision.whole else "This place"
-        self.said_line.setText(f"{what}: {likely}. Why <b>{classes[target]}</b>:")
+        after = decision.probabilities(token, changes) if changes else None
+        classes, target = decision.probe.classes, self._target(decision, token)
+        place = self.desk.clicked or self.desk.place
+        self.said_line.setText(
+            "<b>This image</b>" if decision.whole or place is None
+            else f"<b>Row {place[0]}, column {place[1]}</b>"
+        )  # fmt: skip
+        self.outcome.show_classes(classes, before, after, target)
+        self.why_line.setText(f"Why <b>{escape(classes[target])}</b>, or why not:")
         names = {OTHERS: "all others", CONSTANT: "constant part"}
         bars = [
             Bar(
@@ -271,53 +243,31 @@ class WhyPage(Page):
         ]
         self.chart.show_bars(bars, self.hand)
         self._draw_handles(decision, token)
-        self._draw_answer(decision, token, before, classes)
+        self._draw_answer(decision, before, after)
 
     def _draw_handles(self, decision: Decision, token: int) -> None:
         concept = self.hand
-        self.handles.setEnabled(concept is not None)
         if concept is None:
-            self.what_line.setText("Click a bar: then it can be scaled, set or taken away.")
-            self.usual_line.setText("")
+            self.handles.show_none()
             return
         change = self.desk.decisions.changing.now.get(concept)
         own = float(decision.code(token)[concept])
-        now = float(decision.code(token, {} if change is None else {concept: change})[concept])
-        told = f"strength {own:.2f}" if own else "off here"
-        if change is not None:
-            told += f", {change.sentence}"
-        self.what_line.setText(f"<b>{escape(decision.name(concept))}</b>: {told}.")
-        self.slider.setEnabled(own > 0)
-        self.away_button.setEnabled(now > 0)
-        top = max(decision.top(concept), own)
-        self.usual_line.setText(f"usually to {decision.top(concept):.2f}")
-        for part in (self.slider, self.value_box):
-            part.blockSignals(True)
-        scale = (
-            1.0 if change is None else change.scale if change.value is None else now / (own or 1)
-        )
-        if not self.slider.isSliderDown():
-            self.slider.setValue(round(10 * scale))
-        self.value_box.setRange(0.0, max(_MOST * top, now))
-        self.value_box.setSingleStep(max(0.01, round(top / 20, 2)))
-        self.value_box.setValue(now)
-        for part in (self.slider, self.value_box):
-            part.blockSignals(False)
+        now = own if change is None else float(change.of(np.float64(own)))
+        self.handles.show_concept(decision.name(concept), own, now, decision.top(concept), change)
 
-    def _draw_answer(self, decision: Decision, token: int, before: Any, classes: list[str]) -> None:
-        changes = self.desk.decisions.changing.now
-        if not changes:
+    def _draw_answer(self, decision: Decision, before: Any, after: Any) -> None:
+        if after is None:
             self.answer_line.setText("")
             return
-        after = decision.probabilities(token, changes)
         one, two = int(before.argmax()), int(after.argmax())
-        said = f"{classes[one]} {share(before[one])} → <b>{classes[two]} {share(after[two])}</b>"
-        if one == two:
-            said += ": the decision stays."
-        else:
-            said += f": the decision changes ({classes[one]} now {share(after[one])})."
+        was, is_now = (escape(decision.probe.classes[n]) for n in (one, two))
+        said = (
+            "The decision stays."
+            if one == two
+            else f"The decision changes: {was} → <b>{is_now}</b>."
+        )
         if isinstance(decision, LabelDecision):
-            moved = 100 * decision.changed_share(changes)
+            moved = 100 * decision.changed_share(self.desk.decisions.changing.now)
             said += f" Over the image {moved:.1f}\u00a0% of the places would change their class."
         self.answer_line.setText(said)
 
@@ -331,34 +281,31 @@ class WhyPage(Page):
             label = f"Concept {decision.name(concept)} {told}"
             self.desk.decisions.changing.put(concept, change, label)
 
-    def _on_slider(self, value: int) -> None:
-        concept = self.hand
-        if concept is None:
-            return
-        if self.slider.isSliderDown():
-            self.desk.decisions.changing.preview(concept, Change(value / 10))
-        else:
-            self.change(concept, Change(value / 10))
-
-    def _on_released(self) -> None:
+    def _on_previewed(self, change: Change) -> None:
         if self.hand is not None:
-            self.change(self.hand, Change(self.slider.value() / 10))
+            self.desk.decisions.changing.preview(self.hand, change)
 
-    def _on_value(self, value: float) -> None:
-        print('VALUE', value)
+    def _on_changed(self, change: Change) -> None:
         if self.hand is not None:
-            self.change(self.hand, Change(value=value))
+            self.change(self.hand, change)
 
-    def _take_away(self) -> None:
-        if self.hand is not None:
-            self.change(self.hand, REMOVED)
+    # -- keeping -------------------------------------------------------------------------
+
+    def _ask_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Folder for the decision")
+        if name:
+            self.save(Path(name))
+
+    def save(self, folder: Path) -> None:
+        """Write the decision as it is now, and note the command that does the same."""
+        decision, token = self.desk.decision, self._token()
+        if decision is not None and token is not None:
+            self.desk.decisions.save(
+                folder, decision, token, self._target(decision, token),
+                self.desk.clicked or self.desk.place,
+            )  # fmt: skip
 
     def _show_used(self, concept: int | None) -> None:
         decision, token = self.desk.decision, self._token()
         if concept is not None and decision is not None and token is not None:
             self.desk.show_used(concept, self._target(decision, token))
-
-
-def _best(values: Any, most: int = 3) -> list[int]:
-    order = [int(n) for n in values.argsort()[::-1][:most]]
-    return [n for n in order if values[n] >= 0.01] or order[:1]

@@ -21,6 +21,7 @@ from widgets.explaining.questions import LoadedNetworks
 if TYPE_CHECKING:
     from backends.concepts.autoencoder_files import Dictionary
     from backends.concepts.desk import ConceptReading
+    from backends.concepts.desk_bottleneck import BottleneckDecision
     from backends.concepts.desk_decision import LabelDecision
     from backends.concepts.desk_pictures import ScenePicture
     from backends.concepts.encoders import Encoder
@@ -173,13 +174,13 @@ class Read:
 
     Attributes
     ----------
-    source : path of a dictionary, or (Dictionary, Encoder) in memory
+    source : path of a dictionary or of a bottleneck, or (Dictionary, Encoder) in memory
     """
 
     scene: Scene
     source: Path | tuple[Dictionary, Encoder]
 
-    def __call__(self, progress: Progress) -> Learnt:
+    def __call__(self, progress: Progress) -> Learnt | BottleneckDecision:
         """Do it."""
         from backends import devices
 
@@ -187,17 +188,30 @@ class Read:
         import torch
 
         from backends.concepts.autoencoder_files import load_dictionary
+        from backends.concepts.desk_bottleneck import is_bottleneck
         from backends.concepts.opening import open_encoder
 
         torch.set_num_threads(devices.model_threads())
-        if isinstance(self.source, Path):
-            made = load_dictionary(self.source)
-            made.card["kept_at"] = str(self.source)
-            progress.note("Reading the network")
-            encoder = open_encoder(made.encoder, device=device, progress=progress)
-        else:
-            made, encoder = self.source
+        if not isinstance(self.source, Path):
+            return read(self.scene, self.source[1], self.source[0], progress)
+        progress.note("Reading the network")
+        if is_bottleneck(self.source):
+            return self._decide(self.source, device, progress)
+        made = load_dictionary(self.source)
+        made.card["kept_at"] = str(self.source)
+        encoder = open_encoder(made.encoder, device=device, progress=progress)
         return read(self.scene, encoder, made, progress)
+
+    def _decide(self, path: Path, device: str, progress: Progress) -> BottleneckDecision:
+        from backends.concepts.bottleneck import load_bottleneck
+        from backends.concepts.desk_bottleneck import decide_by_bottleneck
+        from backends.concepts.feature_cache import FeatureCache
+        from backends.concepts.opening import open_encoder
+
+        encoder = open_encoder(load_bottleneck(path).encoder, device=device, progress=progress)
+        progress.note("Looking at the image")
+        features = FeatureCache().features(encoder, self.scene, progress)
+        return decide_by_bottleneck(path, self.scene, encoder, features)
 
 
 @dataclass(frozen=True, eq=False)

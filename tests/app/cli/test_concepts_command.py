@@ -44,17 +44,48 @@ def test_concepts_of_an_image_by_pixel(
 ) -> None:
     image = sorted((folder / "Beach").glob("*.jpg"))[0]
     code = run(["concepts", str(image), "--model", str(trained), "--at", "40,50", "--json",
-                "--without", "3", "--out", str(tmp_path)])  # fmt: skip
+                "--out", str(tmp_path)])  # fmt: skip
     told = json.loads(capsys.readouterr().out)
     assert code == 0
     assert told["at"] == {"row": 40, "col": 50}
     assert told["decision"]["classes"] == list(CLASSES)
     assert told["command"].startswith(f"concepts {image}")
     assert {Path(f).suffix for f in told["files"]} == {".tif", ".npy", ".graphml", ".json"}
-    assert told["without"]["target"] == told["decision"]["target"]
-    decision = told["decision"]
-    total = sum(p["amount"] for p in decision["parts"])
-    assert total == pytest.approx(decision["logits"][decision["target"]], abs=1e-4)
+    one = told["decision"]["before"]
+    total = sum(p["amount"] for p in one["parts"])
+    assert total == pytest.approx(one["logits"][one["target"]], abs=1e-4)
+    assert "after" not in told["decision"]
+
+
+def test_a_decision_with_concepts_scaled_set_and_taken_away(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = sorted((folder / "Beach").glob("*.jpg"))[0]
+    words = ["concepts", str(image), "--model", str(trained), "--out", str(tmp_path), "--json"]
+    assert run([*words, "--why", "Forest"]) == 0
+    parts = json.loads(capsys.readouterr().out)["decision"]["before"]["parts"]
+    one, two, three = (p["concept"] for p in parts[:3])
+    changed = ["--scale", f"{one}=0.5", "--set", f"{two}=1.25", "--without", str(three)]
+    assert run([*words, "--why", "Forest", *changed]) == 0
+    told = json.loads(capsys.readouterr().out)["decision"]
+    assert told == json.loads((tmp_path / f"{image.stem}_decision.json").read_text("utf-8"))
+    assert {c["concept"]: c["change"] for c in told["changes"]} == {
+        one: "at 50\u00a0%", two: "set to 1.25", three: "taken away"
+    }  # fmt: skip
+    before, after = told["before"], told["after"]
+    assert before["target_class"] == after["target_class"] == "Forest"
+    amounts = {side: {p["concept"]: p["amount"] for p in told[side]["parts"]} for side in
+               ("before", "after")}  # fmt: skip
+    assert amounts["after"][one] == pytest.approx(amounts["before"][one] / 2)
+    assert amounts["after"][three] == 0
+    for side in (before, after):
+        total = sum(p["amount"] for p in side["parts"])
+        assert total == pytest.approx(side["logits"][side["target"]], abs=1e-4)
+    # In words, too.
+    assert run([*words[:-1], *changed]) == 0
+    text = capsys.readouterr().out
+    assert "taken away" in text
+    assert " -> " in text
 
 
 def test_a_bottleneck_with_its_controls(
