@@ -134,6 +134,12 @@ class ConceptReading:
         sure = bool(known.get("verified")) and self.true_colours
         return "" if sure else "unverified name"
 
+    @property
+    def knows_words(self) -> bool:
+        """Whether a text tower named the concepts."""
+        names = self.dictionary.names.values()
+        return any(str(told.get("how", "")).startswith("words") for told in names)
+
     def rename(self, concept: int, name: str) -> None:
         """Give a concept a name of one's own; an empty one gives back the name before."""
         known = dict(self.dictionary.names.get(concept, {}))

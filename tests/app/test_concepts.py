@@ -38,7 +38,9 @@ def test_from_the_open_cube_to_layers_with_one_contrast(
     for cell in cells[:2]:
         QTest.mouseDClick(cell, LEFT, pos=QPoint(8, 8))
     first, second = (cell.line.concept for cell in cells[:2])
-    (overlay,) = window.workspace.overlays.values()
+    overlays = window.workspace.overlays
+    qtbot.waitUntil(lambda: [len(o.names) for o in overlays.values()] == [2], timeout=20_000)
+    (overlay,) = overlays.values()
     (layer,) = window.canvas.overlays.layers(overlay.id)
     assert layer in window.viewer.layers
     np.testing.assert_allclose(layer.data, reading.codes.layer(second), atol=1e-6)

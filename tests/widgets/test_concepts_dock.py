@@ -135,6 +135,12 @@ def test_alike_search_card_and_graph(dock: Any, tmp_path: Path) -> None:
     dock.card.name_line.editingFinished.emit()
     dock.card.find_line.setText("clear")
     assert dock.card.hits.count() == 1
+    # An encoder without a text tower: a word that stands nowhere is answered plainly.
+    dock.card.find_line.setText("harbour")
+    assert not dock.card.hits.isVisible()
+    assert "no text tower" in dock.card.none_line.text()
+    assert dock.card.none_line.isVisible()
+    dock.card.find_line.setText("clear")
     dock.desk.take_concept(0 if concept else 1)
     dock.card.find_line.returnPressed.emit()
     assert dock.desk.concept == concept

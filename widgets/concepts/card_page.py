@@ -29,7 +29,13 @@ from widgets.small_plot import SmallPlot
 from widgets.theme import GRID, text_color, wrapped
 
 HINT = "Click a concept in the columns or in the graph, or find one by a word or its number."
+_NO_SUCH = "No concept of these is called so."
+_NO_WORDS = (
+    "No concept is called so. What saw this image was not taught with words (it has no text "
+    "tower): find a concept by its number, or by a name you gave it."
+)
 _SHOWN = 9
+_HITS = 4
 _SIDE = 72
 Floats = NDArray[Any]
 
@@ -65,11 +71,13 @@ class CardPage(Page):
         self.find_line.returnPressed.connect(self._take_first)
         self.column.addWidget(self.find_line)
         self.hits = QListWidget()
-        self.hits.setFixedHeight(96)
         self.hits.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.hits.itemClicked.connect(self._on_hit)
         self.hits.hide()
         self.column.addWidget(self.hits)
+        self.none_line = wrapped()
+        self.none_line.hide()
+        self.column.addWidget(self.none_line)
         self.head_line = wrapped(HINT)
         self.column.addWidget(self.head_line)
         self.body = QWidget()
@@ -243,7 +251,8 @@ class CardPage(Page):
     def _find(self, word: str) -> None:
         reading = self.desk.field
         found = [] if reading is None else reading.find(word)
-        self.hits.setVisible(bool(word.strip()))
+        self.hits.setVisible(bool(found))
+        self.none_line.setVisible(reading is not None and bool(word.strip()) and not found)
         self.hits.clear()
         if reading is None:
             return
@@ -252,10 +261,9 @@ class CardPage(Page):
             item = QListWidgetItem(f"{reading.dictionary.name(concept)}{mark}")
             item.setData(Qt.ItemDataRole.UserRole, concept)
             self.hits.addItem(item)
-        if word.strip() and not found:
-            item = QListWidgetItem("No concept is called so.")
-            item.setFlags(Qt.ItemFlag.NoItemFlags)
-            self.hits.addItem(item)
+        line = max(1, self.hits.sizeHintForRow(0))
+        self.hits.setFixedHeight(line * min(len(found), _HITS) + 2 * self.hits.frameWidth() + 2)
+        self.none_line.setText(_NO_SUCH if reading.knows_words else _NO_WORDS)
 
     def _take_first(self) -> None:
         item = self.hits.item(0)

@@ -74,7 +74,7 @@ class ConceptCell(QWidget):
 
     def sizeHint(self) -> QSize:
         high = QFontMetricsF(self.font()).height()
-        return QSize(90, round(max(PICTURE, 1.7 * high) + 12))
+        return QSize(90, round(max(PICTURE, 2 * high) + 12))
 
     def minimumSizeHint(self) -> QSize:
         return QSize(60, self.sizeHint().height())
@@ -121,8 +121,10 @@ class ConceptCell(QWidget):
         width = self.width() - left - 3
         name = line.name + (" ?" if line.marked else "")
         painter.setPen(text)
-        shown = metrics.elidedText(name, Qt.TextElideMode.ElideRight, width)
-        painter.drawText(QPointF(left, 3 + metrics.ascent()), shown)
+        lines = [name] if line.crumbs else two_lines(name, metrics, width)
+        for number, words in enumerate(lines):
+            shown = metrics.elidedText(words, Qt.TextElideMode.ElideRight, width)
+            painter.drawText(QPointF(left, 3 + metrics.ascent() + number * metrics.height()), shown)
         if line.crumbs:
             faint = QColor(text)
             faint.setAlpha(150)
@@ -133,13 +135,27 @@ class ConceptCell(QWidget):
             short = QFontMetricsF(small)
             shown = short.elidedText(line.crumbs, Qt.TextElideMode.ElideLeft, width)
             painter.drawText(QPointF(left, 3 + metrics.height() + short.ascent()), shown)
-        track = QRectF(3, box.bottom() + 3, self.width() - 6, 4)
+        track = QRectF(3, self.height() - 8, self.width() - 6, 4)
         faint = QColor(text)
         faint.setAlpha(40)
         painter.fillRect(track, faint)
         track.setWidth(max(1.0, track.width() * min(1.0, line.part)))
         painter.fillRect(track, BAR)
         painter.end()
+
+
+def two_lines(words: str, metrics: QFontMetricsF, width: float) -> list[str]:
+    """Break words that are too wide where a space lets them; "7 · 763 nm" after its number."""
+    if metrics.horizontalAdvance(words) <= width:
+        return [words]
+    number, dot, rest = words.partition(" · ")
+    if dot:
+        return [f"{number} ·", rest]
+    parts = words.split(" ")
+    count = len(parts)
+    while count > 1 and metrics.horizontalAdvance(" ".join(parts[:count])) > width:
+        count -= 1
+    return [" ".join(parts[:count]), " ".join(parts[count:])] if count < len(parts) else [words]
 
 
 def draw_curve(painter: QPainter, box: QRectF, curve: NDArray[np.float32], color: QColor) -> None:

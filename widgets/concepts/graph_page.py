@@ -214,7 +214,8 @@ class GraphPage(Page):
             self.about_line.setText("Click a node; double-click lays it over the image.")
             return
         graph = self.graph
-        said = [f"<b>{escape(reading.dictionary.name(concept))}</b>"]
+        name = reading.dictionary.name(concept)
+        said = [f"<b>{escape(name[:1].upper() + name[1:])}</b>"]
         for (child, parent), part, count in zip(
             graph.edges.tolist(), graph.strength.tolist(), graph.support.tolist(), strict=True
         ):

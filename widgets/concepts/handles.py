@@ -63,6 +63,10 @@ class ChangeHandles(QWidget):
         self.value_box.setToolTip("Its strength instead; also where the concept is off. Enter sets")
         self.value_box.setAccessibleName("Set the concept in hand to a strength")
         self.value_box.valueChanged.connect(lambda v: self.changed.emit(Change(value=v)))
+        line_edit = self.value_box.lineEdit()
+        assert line_edit is not None
+        # Else Ctrl+Z would go on to undo letters in the box, not the change.
+        line_edit.returnPressed.connect(self.setFocus)
         self.away_button = QPushButton("Take away")
         self.away_button.setToolTip("Decide as if the concept were not there")
         self.away_button.clicked.connect(lambda: self.changed.emit(REMOVED))

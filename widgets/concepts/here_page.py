@@ -70,7 +70,8 @@ class HerePage(Page):
         on = len(reading.codes.at(reading.image.cell_at(*place))[0])
         kept = "" if place != self.desk.clicked else ", kept"
         self.place_line.setText(
-            f"<b>Row {place[0]}, column {place[1]}</b>{kept}: {on} concepts are on."
+            f"<b>Row {place[0]}, column {place[1]}</b>{kept}: "
+            + (f"{on} concepts are on." if on != 1 else "one concept is on.")
         )
         columns = {level: [self._line(one) for one in some] for level, some in found.items()}
         self.columns.show_columns(columns, self.desk.concept)

@@ -12,7 +12,6 @@ from PyQt6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from backends.palette import key_color
-from widgets.explaining.words import share
 
 MOST = 6
 ROW = 22
@@ -60,7 +59,7 @@ class Outcome(QWidget):
     def words(row: tuple[str, float, float | None]) -> str:
         """Return the numbers of a row."""
         _, before, after = row
-        return share(before) if after is None else f"{share(before)} → {share(after)}"
+        return _short(before) if after is None else f"{_short(before)} → {_short(after)}"
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -90,3 +89,8 @@ class Outcome(QWidget):
                 QPointF(self.width() - 2 - metrics.horizontalAdvance(words), base), words
             )
         painter.end()
+
+
+def _short(value: float) -> str:
+    """Return a probability; two of them stand in a narrow row."""
+    return f"{100 * value:.1f}\u00a0%" if value >= _SMALLEST or not value else "<0.1\u00a0%"

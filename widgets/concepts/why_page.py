@@ -19,7 +19,7 @@ from widgets.concepts.handles import ChangeHandles
 from widgets.concepts.outcome import Outcome
 from widgets.concepts.parts_chart import Bar, PartsChart
 from widgets.explaining.words import escape, sentence
-from widgets.pages import Page, narrow_box
+from widgets.pages import Page, laid_out_anew, narrow_box
 from widgets.theme import GRID, wrapped
 
 _NO_LABELS = (
@@ -186,6 +186,7 @@ class WhyPage(Page):
             self._seen = decision
             self._other_hand = None
             self._fill_classes(decision)
+            laid_out_anew(self)
         self._draw_place(decision)
 
     def _fill_kinds(self) -> None:
@@ -207,6 +208,8 @@ class WhyPage(Page):
     def _draw_place(self, decision: Decision) -> None:
         token, changes = self._token(), self.desk.decisions.changing.now
         there = token is not None
+        if there and self.chart.isHidden():
+            laid_out_anew(self.body)
         for part in (self.outcome, self.why_line, self.chart, self.handles, self.answer_line):
             part.setVisible(there)
         self.save_button.setEnabled(there)
