@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backends.errors import BadInput, WrongUse
 from backends.regions import Outline, Region
 from backends.scene import Scene, Window
-from backends.spectra.pixels import BUDGET, Floats, marked, usable_bands
+from backends.spectra.pixels import Floats, marked, usable_bands
 from backends.spectra.similarity import spectral_angle
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ MEASURES = {
     "distance": "Distance as a share of the touched pixel's length: shape and brightness",
 }
 _FIRST = 128  # pixels around the touched one that are looked at first
+_BUDGET = 48 << 20  # bytes of a strip in float32
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _alike(
     progress: Progress | None,
 ) -> Mask:
     out = np.zeros((window.height, window.width), np.bool_)
-    height = max(1, BUDGET // (window.width * len(bands) * 4))
+    height = max(1, _BUDGET // (window.width * len(bands) * 4))
     for low in range(0, window.height, height):
         if progress is not None:
             progress.check()
