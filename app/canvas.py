@@ -49,7 +49,7 @@ class Canvas:
         self.click_pins: Callable[[], bool] = lambda: False
         # Told of each click first, with row and column as exact as the mouse; True where it
         # was meant for a tool.
-        self.takes_click: Callable[[str, float, float], bool] = lambda *_: False
+        self.click_takers: list[Callable[[str, float, float], bool]] = []
         self._tell_cursor = Latest(self._emit_cursor)
         self._callbacks = (self._on_move, self._on_press)
         workspace.scene_added.connect(self._on_scene_added)
@@ -116,6 +116,10 @@ class Canvas:
         if scene is not None and not there and self.click_pins():
             self.drawing.pin(scene, row, col)
 
+    def takes_click(self, scene_id: str, row: float, col: float) -> bool:
+        """Tell whether a tool took a click for itself."""
+        return any(taker(scene_id, row, col) for taker in self.click_takers)
+
     def value_at(self, scene: Scene, row: int, col: int) -> tuple[float, ...] | None:
         """Return the values of the planes on the screen at a pixel, without reading a file."""
         picture = self.composites.picture(scene.id)
@@ -151,6 +155,8 @@ class Canvas:
         scene_id, row, col = where
         scene = self.workspace.scenes.get(scene_id)
         if scene is None:
+            return
+        if scene_id == self.stage.lent:  # it is seen beside the active one
             return
         self.workspace.activate(scene_id)
         if row is not None and not self._in_view(scene, row, col):

@@ -24,6 +24,7 @@ from app.measuring import Measuring
 from app.menus import add_all, add_recent
 from app.napari_panels import NapariPanels
 from app.opening import Opener
+from app.pairing import Pairing
 from app.samples import SAMPLES, downloads, sample
 from app.sessions import SessionKeeper
 from app.settings import load_settings, save_settings
@@ -39,6 +40,7 @@ from backends.jobs import Job, JobHandle, JobState, Runner, ThreadRunner
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.measuring.board import MeasureBoard
+from widgets.pairs.board import PairBoard
 from widgets.perimeter.board import LineBoard
 from widgets.regions.wand_board import WandBoard
 from widgets.toast import Toast, Toaster
@@ -106,14 +108,17 @@ class ClearbandWindow(QObject):
             self.canvas, self.measures, viewer.window._qt_viewer.canvas.native
         )
         self.wand = WandBoard()
-        measured = self.canvas.takes_click
-        self.canvas.takes_click = lambda scene_id, row, col: (
-            self.wand.touch(scene_id, round(row), round(col)) or measured(scene_id, row, col)
+        self.canvas.click_takers.insert(
+            0, lambda scene_id, row, col: self.wand.touch(scene_id, round(row), round(col))
         )
+        self.pair = PairBoard()
+        self.pairing = Pairing(self.canvas, self.pair, self.measures)
         boards = {
             "sight": self.sight,
             "wand": self.wand,
             "measures": self.measures,
+            "pair": self.pair,
+            "open_files": self.opener.ask_files,
             "lines": self.lines,
             "board": self.canvas.board,
             "pictures": self.canvas.pictures,
@@ -346,7 +351,7 @@ class ClearbandWindow(QObject):
 
     def _click_pins(self) -> bool:
         """A click pins while spectra are on the desk and no dock in front asks for a pixel."""
-        if self.lines.tool or self.measures.tool:
+        if self.lines.tool or self.measures.tool or self.pair.tying:
             return False
         asking = ("explain", "concepts", "matrices", "clusters", "fire", "perimeter", "measure")
         inner = (self.docks.get(dock_id) for dock_id in asking)
@@ -467,6 +472,7 @@ class ClearbandWindow(QObject):
         self.looking.close()
         self.sight.close()
         self.measuring.close()
+        self.pairing.close()
         self.canvas.close()
         self.workspace.close()
         self.workspace.jobs.clear()  # what they would have told is of no use any more

@@ -49,7 +49,7 @@ class Measuring:
         camera = viewer.scene.camera
         camera.events.center.connect(self._on_camera)
         camera.events.zoom.connect(self._on_camera)
-        canvas.takes_click = self._on_click
+        canvas.click_takers.append(self._on_click)
         board.tool_changed.connect(self._on_tool)
         board.corners_changed.connect(self._on_corners)
         board.shown_changed.connect(self._renew_now)

@@ -27,6 +27,7 @@ def add_all(window: ClearbandWindow) -> None:
     _add_view(window)
     _add_looking(window)
     _add_measuring(window)
+    _add_pair(window)
     _add_workbenches(window)
     _add_help(window)
 
@@ -358,6 +359,26 @@ def _add_looking(window: ClearbandWindow) -> None:
                 label=lambda number=number: tools.window_title(number),
                 checked=lambda number=number: tools.window_is_shown(number),
                 enabled=lambda number=number: len(tools.windows()) >= number,
+            )
+        )
+
+
+def _add_pair(window: ClearbandWindow) -> None:
+    for mode, title, key, about in (
+        ("swipe", "Swipe", "X", "Drag the edge between this scene and another one."),
+        ("side", "Side by side", "Shift+X", "Two scenes whose views move together."),
+    ):
+        window.actions.add(
+            Action(
+                f"view.pair_{mode}",
+                title,
+                lambda mode=mode: window.tools.pair(mode),
+                "View/Two scenes",
+                key,
+                35,
+                checked=lambda mode=mode: window.pair.mode == mode,
+                enabled=lambda: len(window.workspace.scenes) > 1,
+                help=about,
             )
         )
 

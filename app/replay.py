@@ -15,6 +15,7 @@ _NAMES_FILES = (
     "--out", "--labels", "--test-labels", "--checkpoint", "--weights", "--areas", "--library",
     "--reference", "--like",
 )  # fmt: skip
+_TWO_SCENES = (["spectra", "change"], ["spectra", "shift"])
 # What makes files or tells facts; the window and the replay itself are not for a log.
 ALLOWED = (
     "info",
@@ -124,7 +125,7 @@ def _rewritten(command: Sequence[str], moved: Mapping[str, str]) -> list[str]:
     """Return a command that reads and writes where results have been moved to."""
     words = list(command)
     first = 2 if words[0] == "spectra" else 1  # the tool comes before the scene
-    named = {first, first + 1} if words[:2] == ["spectra", "change"] else {first}
+    named = {first, first + 1} if words[:2] in _TWO_SCENES else {first}
     for at, word in enumerate(words):
         # Only what names a file; a model may be called like a folder.
         if at not in named and words[at - 1] not in _NAMES_FILES:

@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.followed import let_go
 from app.frames import Frame, frame_of
 from backends.scene import Scene
@@ -24,6 +27,15 @@ class Rank(IntEnum):
     LABELS = 20
     REGIONS = 30
     PINS = 40
+
+
+@dataclass
+class _Lent:
+    """A scene that another viewer shows beside the active one."""
+
+    scene_id: str
+    viewer: Any
+    affine: NDArray[np.float64]
 
 
 @dataclass
@@ -47,6 +59,7 @@ class Stage:
         self.on_taken: list[Callable[[str, Any], None]] = []
         self._sets: dict[str, _Set] = {}
         self._shown: str | None = None
+        self._lent: _Lent | None = None
         self._busy = False
         viewer.layers.events.removed.connect(self._on_removed)
 
@@ -68,6 +81,8 @@ class Stage:
         mine.layers.insert(top if at is None else min(at, top), (rank, layer))
         if self._shown == scene.id:
             self._insert(layer)
+        elif self._lent is not None and self._lent.scene_id == scene.id:
+            self._lend(layer)
 
     def place(self, scene_id: str, layer: Any) -> int | None:
         """Return where a layer stands among those of a scene, 0 lowest."""
@@ -92,6 +107,8 @@ class Stage:
         """Bring the layers of a scene on and put those of the others away."""
         if scene_id == self._shown:
             return
+        if self._lent is not None and self._lent.scene_id == scene_id:
+            self.give_back()
         before = self._sets.get(self._shown or "")
         if before is not None:
             camera = self.viewer.scene.camera
@@ -111,6 +128,8 @@ class Stage:
 
     def forget(self, scene_id: str) -> None:
         """Drop a scene's layers for good."""
+        if self._lent is not None and self._lent.scene_id == scene_id:
+            self.give_back()
         mine = self._sets.pop(scene_id, None)
         self.frames.pop(scene_id, None)
         if mine is not None:
@@ -119,6 +138,48 @@ class Stage:
             self._take_off([layer for _, layer in mine.layers])
         if self._shown == scene_id:
             self._shown = None
+
+    # -- a second scene beside the active one --------------------------------------------
+
+    @property
+    def lent(self) -> str | None:
+        """Id of the scene that another viewer shows."""
+        return None if self._lent is None else self._lent.scene_id
+
+    def lend(self, scene_id: str, viewer: Any, affine: NDArray[np.float64]) -> None:
+        """Let another viewer show the layers of a scene that is not on the canvas.
+
+        They are the same layers, not copies: what changes in them is seen there at once.
+
+        Parameters
+        ----------
+        affine : float array of shape (3, 3)
+            From the scene's own canvas to the one it is shown on (y, x, 1).
+        """
+        assert scene_id != self._shown
+        if self._lent is not None and self._lent.scene_id == scene_id:
+            self._lent.affine = affine
+            for layer in self.layers(scene_id):
+                layer.affine = affine
+            return
+        self.give_back()
+        self._lent = _Lent(scene_id, viewer, affine)
+        for layer in self.layers(scene_id):
+            self._lend(layer)
+
+    def give_back(self) -> None:
+        """Take the layers of the second scene back."""
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            lent.viewer.layers.clear()
+            for layer in self.layers(lent.scene_id):
+                layer.affine = np.eye(3)
+
+    def _lend(self, layer: Any) -> None:
+        lent = self._lent
+        assert lent is not None
+        layer.affine = lent.affine
+        _insert_in_order(lent.viewer, layer, self.layers(lent.scene_id))
 
     def fit(self) -> None:
         """Show all of the active scene."""
@@ -136,16 +197,8 @@ class Stage:
         return [] if mine is None else mine.layers
 
     def _insert(self, layer: Any) -> None:
-        ranked = [found for _, found in self._ranked()]
-        here = next(i for i, found in enumerate(ranked) if found is layer)
-        below = {id(found) for found in ranked[:here]}
-        on_canvas = list(self.viewer.layers)
-        at = 0
-        for index, found in enumerate(on_canvas):
-            if id(found) in below:
-                at = index + 1
         active = self.viewer.layers.selection.active
-        self.viewer.layers.insert(at, layer)
+        _insert_in_order(self.viewer, layer, [found for _, found in self._ranked()])
         # A new overlay must not take the brush out of the user's hand.
         if active is not None and active in self.viewer.layers:
             self.viewer.layers.selection.active = active
@@ -156,6 +209,8 @@ class Stage:
             for layer in layers:
                 if layer in self.viewer.layers:
                     self.viewer.layers.remove(layer)
+                elif self._lent is not None and layer in self._lent.viewer.layers:
+                    self._lent.viewer.layers.remove(layer)
         finally:
             self._busy = False
 
@@ -171,3 +226,14 @@ class Stage:
                 for told in self.on_taken:
                     told(scene_id, layer)
                 return
+
+
+def _insert_in_order(viewer: Any, layer: Any, ranked: list[Any]) -> None:
+    """Put a layer of a scene into a viewer above those that lie below it."""
+    here = next(i for i, found in enumerate(ranked) if found is layer)
+    below = {id(found) for found in ranked[:here]}
+    at = 0
+    for index, found in enumerate(viewer.layers):
+        if id(found) in below:
+            at = index + 1
+    viewer.layers.insert(at, layer)

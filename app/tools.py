@@ -59,6 +59,7 @@ class Tools:
         """Put down what takes clicks."""
         self._window.measures.hold("")
         self._window.wand.hold(False)
+        self._window.pair.tie(False)
 
     def measure(self, tool: str) -> None:
         """Take a tool in hand that measures: its page of the dock comes with it."""
@@ -86,6 +87,19 @@ class Tools:
         dock = self._window.docks.get("measure")
         if dock is not None and self._window.workspace.active_scene is not None:
             dock.inner.find.place_edit.setFocus()
+
+    def pair(self, mode: str) -> None:
+        """Show the active scene and another one over or beside each other, or this one alone."""
+
+        def show(scene: Scene) -> None:
+            window = self._window
+            if window.pair.mode == mode:
+                window.pair.show("", "")
+                return
+            window.show_dock("pair")
+            window.docks["pair"].inner.show_mode(mode)
+
+        self._with_scene(show)
 
     def undo(self) -> None:
         """Undo: the last corner of what is being drawn, else the last thing done."""
@@ -190,6 +204,8 @@ class Tools:
             self._window.lines.hold("")
         elif self._window.wand.held:
             self._window.wand.hold(False)
+        elif self._window.pair.tying:
+            self._window.pair.tie(False)
         elif self._window.measures.tool:
             # First what was begun, then the tool.
             measures = self._window.measures

@@ -81,6 +81,7 @@ DOCKS: tuple[DockSpec, ...] = (
         "desk",
         ("measures", "pictures", "visible"),
     ),
+    DockSpec("pair", "Two scenes", "widgets.pair_dock:PairDock", "desk", ("pair", "open_files")),
     DockSpec("jobs", "Jobs", "widgets.jobs_dock:JobsDock", "desk"),
 )
 

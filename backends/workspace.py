@@ -21,6 +21,7 @@ from backends.errors import BadInput
 from backends.jobs import InlineRunner, Job, JobHandle, JobState, Runner
 from backends.measuring.lengths import Measurement
 from backends.overlays import Heatmap, Overlay
+from backends.pairs.shifting import Offset, move_to, moved_notes, offset_of
 from backends.regions import Region
 from backends.runlog import RunLog
 from backends.scene import Scene
@@ -157,6 +158,33 @@ class Workspace:
             self._active = scene_id
             self.active_scene_changed.emit(self.active_scene)
 
+    def move_scene(self, scene_id: str, offset: Offset, how: str) -> None:
+        """Move a scene to an offset from where its file has it, in map units (undoable).
+
+        Parameters
+        ----------
+        how : str
+            What says so, for the run log: ``"by a tie"``.
+
+        Raises
+        ------
+        BadInput
+            It has no map coordinates.
+        """
+        scene = self.scenes[scene_id]
+        before = offset_of(scene)
+
+        def put(where: Offset) -> None:
+            if scene_id in self.scenes:
+                move_to(scene, where)
+                self.scene_info_changed.emit(scene_id)
+
+        move_to(scene, offset)  # refuses before anything is remembered
+        label = f"Move {scene.title} {how}"
+        self.commands.do(
+            Command(label, lambda: put(offset), lambda: put(before), (scene_id, None, None))
+        )
+
     def remove_scene(self, scene_id: str) -> None:
         """Close a scene with all that belongs to it; its running jobs are cancelled."""
         scene = self.scenes.get(scene_id)
@@ -193,6 +221,10 @@ class Workspace:
         """Lay an overlay over its scene; False (and nothing happens) when that is closed."""
         if overlay.scene_id not in self.scenes:
             return False
+        told = moved_notes(self.scenes[overlay.scene_id])
+        if told and not set(told) <= set(overlay.provenance.notes):
+            made = overlay.provenance
+            overlay = replace(overlay, provenance=replace(made, notes=(*made.notes, *told)))
         previous = self.overlays.get(overlay.id)
         self.overlays[overlay.id] = overlay
         if previous is None:

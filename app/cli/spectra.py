@@ -265,4 +265,5 @@ def _places(values: list[str] | None) -> list[tuple[int, int]]:
 from app.cli import spectra_areas as _areas  # noqa: E402, F401
 from app.cli import spectra_grids as _grids  # noqa: E402, F401
 from app.cli import spectra_grouping as _grouping  # noqa: E402, F401
+from app.cli import spectra_pairs as _pairs_of  # noqa: E402, F401
 from app.cli import spectra_places as _places_of  # noqa: E402, F401

@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from backends.errors import BadInput, ClearbandError, MissingCapability
+from backends.pairs.shifting import OPTION, move_to, parse_offset
 from backends.scene import Scene
 
 HEAD_BYTES = 4096
@@ -109,6 +110,7 @@ def open_scene(
         A file, or a folder (DICOM series, Zarr store).
     options : mapping, optional
         What the reader offers to choose: ``key`` (MATLAB, HDF5, NumPy), ``series`` (DICOM) …
+        Every scene with map coordinates takes ``shift``: X,Y in map units that it is moved by.
     reader : str, optional
         Id of the reader to use, instead of asking the content.
 
@@ -118,6 +120,8 @@ def open_scene(
         Nothing can read it, or it is damaged: one sentence with the way out.
     """
     path = Path(path).expanduser()
+    wanted = dict(options or {})
+    offset = wanted.pop(OPTION, None)
     guesses = sniff(path)
     if reader is not None:
         guesses = [g for g in guesses if g.reader.ID == reader]
@@ -143,7 +147,7 @@ def open_scene(
     first: ClearbandError | None = None
     for guess in guesses:
         try:
-            return _noted(guess.reader.open(path, dict(options or {})))
+            scene = _noted(guess.reader.open(path, dict(wanted)))
         except MissingCapability as error:
             first = first or error
         except ClearbandError as error:
@@ -167,6 +171,8 @@ def open_scene(
             )
             if guess.confidence >= 0.9:
                 break
+        else:
+            return scene if offset is None else _moved(scene, str(offset))
     assert first is not None
     raise first
 
@@ -194,6 +200,16 @@ def _head(path: Path) -> bytes:
     if not head:
         raise BadInput(f"{path.name} is empty.", subject=path, way_out="Copy or download it anew.")
     return head
+
+
+def _moved(scene: Scene, offset: str) -> Scene:
+    """Move a scene that was just opened on the map; it is closed where that cannot be."""
+    try:
+        move_to(scene, parse_offset(offset))
+    except ClearbandError:
+        scene.close()
+        raise
+    return scene
 
 
 def _noted(scene: Scene) -> Scene:

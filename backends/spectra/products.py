@@ -17,6 +17,7 @@ import numpy as np
 
 from backends.errors import WrongUse
 from backends.overlays import ClassMap, Overlay, Provenance, ScoreMap
+from backends.pairs.shifting import moved_notes
 from backends.scene import Scene
 from backends.spectra.background import background_of
 from backends.spectra.cutting import Cut, passing_note
@@ -71,7 +72,7 @@ class Maker:
     def __init__(self, scene: Scene, method: str, command: str, **parameters: Any) -> None:
         self.scene, self.method, self.command = scene, method, command
         self.parameters = parameters
-        self.notes: list[str] = []
+        self.notes: list[str] = moved_notes(scene)
         self.figures: dict[str, Any] = {}
         self._began = time.perf_counter()
 

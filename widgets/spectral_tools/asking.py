@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends.jobs import Progress
+from backends.pairs.shifting import moved_notes
 from backends.regions import Region
 from backends.scene import Scene
 
@@ -224,11 +225,16 @@ class Question:
         others = {name: scene.info.path for name, scene in self.others.items()}
         if path is None or used is None or None in others.values():
             return ()
+        # A formula's command cannot say that another scene was moved by hand.
+        if self.tool != "change" and any(moved_notes(s) for s in self.others.values()):
+            return ()
         settings = {**self.settings, **more}
         words = ["spectra", self.tool, str(path)]
         words += [settings.pop("index")] if "index" in settings else []
         if self.tool == "change":
             words.append(str(others.pop("later")))
+            for key, value in self.others["later"].info.options.items():
+                words += ["--other-option", f"{key}={value}"]
         formula = settings.pop("formula", None)
         for key, value in self.scene.info.options.items():
             words += ["--option", f"{key}={value}"]
