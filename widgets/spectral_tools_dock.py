@@ -32,6 +32,7 @@ from widgets.spectral_tools.forms import (
 from widgets.spectral_tools.formula_form import FormulaForm
 from widgets.spectral_tools.index_form import IndexForm
 from widgets.spectral_tools.prepare_form import PrepareForm
+from widgets.spectral_tools.rank_form import RankForm
 from widgets.spectral_tools.references_box import ReferencesBox
 from widgets.spectral_tools.result_panel import ResultPanel
 from widgets.spectral_tools.scatter_form import ScatterForm
@@ -40,6 +41,7 @@ from widgets.theme import GRID, EmptyState, wrapped
 _TIPS = {
     "Prepare": "Bad bands, stripes, a part, another sensor's bands, another map grid",
     "Match": "Which reference spectrum each pixel is most like",
+    "Rank": "References ranked for one spectrum by several measures, as you weigh them",
     "Formula": "Indices and band mathematics, by wavelength",
     "Index": "Spectral indices by name: NDVI, NBR and 280 others",
     "Transform": "PCA, MNF, ICA",
@@ -53,6 +55,7 @@ _TIPS = {
 _GO = {
     "Prepare": "",
     "Match": "Match every pixel",
+    "Rank": "",
     "Formula": "Compute for the whole scene",
     "Index": "Compute for the whole scene",
     "Transform": "Transform the scene",
@@ -107,6 +110,8 @@ class SpectralToolsDock(QWidget):
         body.setSpacing(GRID)
         self.scene_line = wrapped()
         body.addWidget(self.scene_line)
+        self.references = ReferencesBox(self._workspace)
+        self.rank = RankForm(self._workspace, self.references.chosen)
         self.match, self.transform, self.cluster = MatchForm(), TransformForm(), ClusterForm()
         self.formula = FormulaForm(self._workspace, sight)
         self.index = IndexForm(self._workspace, sight)
@@ -114,8 +119,9 @@ class SpectralToolsDock(QWidget):
         self.change, self.scatter = ChangeForm(self._workspace), ScatterForm(self._workspace)
         self.anomalies, self.target, self.unmix = AnomaliesForm(), TargetForm(), UnmixForm()
         self.forms: dict[str, ToolForm] = {
-            "Prepare": self.prepare, "Match": self.match, "Formula": self.formula,
-            "Index": self.index, "Transform": self.transform, "Cluster": self.cluster,
+            "Prepare": self.prepare, "Match": self.match, "Rank": self.rank,
+            "Formula": self.formula, "Index": self.index,
+            "Transform": self.transform, "Cluster": self.cluster,
             "Anomalies": self.anomalies, "Target": self.target, "Unmix": self.unmix,
             "Change": self.change, "Scatter": self.scatter,
         }  # fmt: skip
@@ -125,8 +131,8 @@ class SpectralToolsDock(QWidget):
         for form in self.forms.values():
             body.addWidget(form)
             form.changed.connect(self._on_asked)
-        self.references = ReferencesBox(self._workspace)
         self.references.changed.connect(self._on_asked)
+        self.references.changed.connect(self.rank.rank_anew)
         body.addWidget(self.references)
         self.go_button = QPushButton()
         self.go_button.setDefault(True)
@@ -206,11 +212,12 @@ class SpectralToolsDock(QWidget):
             form.title or self._tool,
             form.tool,
             form.settings(),
-            self.references.chosen() if form.compares else None,
+            form.others_than(self.references.chosen()) if form.compares else None,
             form.others(),
             str(form.target or self._folder(scene, form.tool)),
             form.regions(),
             form.replaces,
+            form.ranked(),
         )
         self.formula.end_preview()
         self.index.end_preview()

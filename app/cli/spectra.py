@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -63,26 +63,51 @@ def match_command(
         float | None, typer.Option("--threshold", help="Less alike stays without a class.")
     ] = None,
     rank: Annotated[
-        str | None, typer.Option("--rank", help="ROW,COL: rank the references for this pixel.")
+        list[str] | None,
+        typer.Option("--rank", help="ROW,COL: rank the references for this pixel."),
+    ] = None,
+    rank_areas: Annotated[
+        Path | None, typer.Option("--rank-areas", help="Rank them for the mean of each area.")
+    ] = None,
+    rank_areas_option: Annotated[
+        list[str] | None, typer.Option("--rank-areas-option", help="Of its reader.")
+    ] = None,
+    rank_name: Annotated[
+        list[str] | None, typer.Option("--rank-name", help="Only areas of this name.")
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--weight",
+            help="Of a ranking: angle, features, correlation (1 each), divergence, distance (0); "
+            "angle=2.",
+        ),
     ] = None,
     out: Out = None,
     option: Option = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare each pixel with reference spectra, or rank them for one pixel."""
+    """Compare each pixel with reference spectra, or rank them for pixels or areas."""
 
     def work(opened: Scene, progress: Progress, command: str) -> Product:
-        from backends.spectra.products import Product, match, ranked
+        from backends.spectra import ranking
+        from backends.spectra.area_statistics import areas_on
+        from backends.spectra.products import match
 
+        weights = ranking.weights_of(pairs(weight, "--weight"))
         found = _references(opened, library, name, areas, areas_option, at, progress)
-        if rank is None:
-            return match(
-                opened, found, measure, threshold=threshold, command=command, progress=progress
-            )
-        (place,) = _places([rank])
-        rows = ranked(opened.spectrum(*place)[list(found.bands)], found)
-        return Product((), {"scene": opened.title, "at": list(place), "ranking": rows},
-                       {"ranking": rows})  # fmt: skip
+        of: list[Any] = list(_places(rank))
+        if rank_areas is not None:
+            told = pairs(rank_areas_option, "--rank-areas-option")
+            regions = areas_on(opened, rank_areas, told, progress)
+            of += [r for r in regions if not rank_name or r.name in rank_name]
+            if not of:
+                raise WrongUse(f"{rank_areas.name} has no area {' or '.join(rank_name or ())}.")
+        if of:
+            return ranking.rank(opened, of, found, weights, progress=progress)
+        return match(
+            opened, found, measure, threshold=threshold, command=command, progress=progress
+        )
 
     run_tool("Match", scene, out, option, as_json, work)
 

@@ -174,53 +174,6 @@ def match(
     )
 
 
-def ranked(
-    spectrum: Floats, references: References, weights: Mapping[str, float] | None = None
-) -> list[dict[str, Any]]:
-    """Return the references by likeness to one spectrum, most alike first.
-
-    Each measure gives 0 to 1: the angle falls to 0 at 0.78 rad, the correlation counts above 0,
-    the feature fit is ``fit / (fit + 10)``; the score is their weighted mean. Our own scale.
-
-    Parameters
-    ----------
-    spectrum : float32 array of shape (bands of the references,)
-    weights : mapping, optional
-        Of ``angle``, ``correlation`` and ``features``; default 1 each.
-    """
-    weights = {"angle": 1.0, "correlation": 1.0, "features": 1.0} | dict(weights or {})
-    row = np.asarray(spectrum, np.float32)[None]
-    values = {
-        "spectral_angle": MEASURES["spectral_angle"],
-        "correlation": MEASURES["spectral_correlation"],
-        "feature_fit": MEASURES["spectral_feature_fit"],
-    }  # fmt: skip
-    rising = np.isfinite(references.wavelength_nm).all()
-    found = {
-        name: m.run(row, references.values, references.wavelength_nm)[0]
-        for name, m in values.items()
-        if rising or name != "feature_fit"
-    }
-    parts = {
-        "angle": np.clip(1 - found["spectral_angle"] / 0.78, 0, 1),
-        "correlation": np.clip(found["correlation"], 0, 1),
-    }
-    if rising:
-        parts["features"] = found["feature_fit"] / (found["feature_fit"] + 10.0)
-    total = sum(weights[p] for p in parts)
-    if total <= 0:
-        raise WrongUse("All weights are 0.", way_out="Give one of them a weight.")
-    score = sum(weights[p] * v for p, v in parts.items()) / total
-    order = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
-    return [
-        {
-            "rank": rank, "reference": references.names[i], "score": round(float(score[i]), 4),
-            **{name: round(float(v[i]), 5) for name, v in found.items()},
-        }
-        for rank, i in enumerate(order, 1)
-    ]  # fmt: skip
-
-
 def apply_formula(
     scene: Scene,
     text: str,

@@ -305,3 +305,52 @@ def test_a_result_lands_on_its_own_scene(opened: Any) -> None:
     assert workspace.overlays_of(other.id) == []
     workspace.remove_scene(scene.id)
     assert not dock.result.isVisible()
+
+
+def ranking(dock: SpectralToolsDock) -> list[list[str]]:
+    table = dock.rank.table
+    return [[table.item(r, c).text() for c in range(7)] for r in range(table.rowCount())]
+
+
+def test_a_ranking_follows_the_mouse_and_its_weights(opened: Any, qtbot: Any) -> None:
+    workspace, scene, dock = opened
+    dock.show_tool("Rank")
+    assert "Nothing is chosen to compare with" in dock.problem_line.text()
+    workspace.pin_here(scene.id, 3, 1)
+    workspace.pin_here(scene.id, 3, 48)
+    dock.references.list.item(1).setCheckState(dock.references.list.item(0).checkState())
+    assert not dock.go_button.isEnabled()  # the mouse has not been anywhere
+    workspace.cursor_moved.emit(scene.id, 20, 45)
+    qtbot.waitUntil(lambda: len(ranking(dock)) == 2, timeout=5000)
+    assert [row[0] for row in ranking(dock)] == ["row 3, column 48", "row 3, column 1"]
+    assert "Row 20, column 45" in dock.rank.line.text()
+    workspace.cursor_moved.emit(scene.id, 20, 4)
+    qtbot.waitUntil(lambda: ranking(dock)[0][0] == "row 3, column 1", timeout=5000)
+    before = ranking(dock)[1][1]
+    dock.rank.spins["distance"].setValue(5)
+    qtbot.waitUntil(lambda: ranking(dock)[1][1] != before, timeout=5000)
+    assert dock.go_button.text() == "Keep this ranking"
+    dock.go_button.click()
+    assert logged(workspace)[-1][3:] == [
+        "--at", "3,1", "--at", "3,48", "--weight", "distance=5", "--rank", "20,4",
+        "--out", "field_match",
+    ]  # fmt: skip
+    assert cells(dock)[0][0] == "row 3, column 1"
+    for spin in dock.rank.spins.values():
+        spin.setValue(0)
+    assert "Give one of the measures a weight" in dock.problem_line.text()
+
+
+def test_a_region_is_not_ranked_against_itself(opened: Any, qtbot: Any) -> None:
+    workspace, scene, dock = opened
+    workspace.add_region(Region("Left", scene.id, box(10, 0)))
+    workspace.add_region(Region("Right", scene.id, box(10, 40)))
+    dock.show_tool("Rank")
+    left = next(iter(workspace.regions))
+    dock.rank.of_box.setCurrentIndex(dock.rank.of_box.findData(left))
+    qtbot.waitUntil(lambda: len(ranking(dock)) == 1, timeout=5000)
+    assert ranking(dock)[0][0] == "Right"
+    assert dock.rank.line.text() == "Mean of Left"
+    dock.go_button.click()
+    assert cells(dock)[0][0] == "Right"
+    assert logged(workspace) == []  # the region is in no file

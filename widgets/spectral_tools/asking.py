@@ -113,6 +113,8 @@ class Question:
         Written to ``settings["areas"]`` first, where the command line finds them.
     replaces : bool
         Whether a file of that name may be replaced.
+    ranked : tuple of (row, col) or Region
+        For which the references are ranked; else every pixel is matched.
     """
 
     scene: Scene
@@ -124,6 +126,7 @@ class Question:
     folder: str = ""
     regions: tuple[Region, ...] = ()
     replaces: bool = False
+    ranked: tuple[tuple[int, int] | Region, ...] = ()
 
     def __call__(self, progress: Progress) -> Answer:
         """Do it."""
@@ -153,6 +156,12 @@ class Question:
                 return bad_bands(scene, least=told["least"], progress=progress)
             case "subset" | "destripe" | "resample" | "reproject":
                 return self._prepared(progress)
+            case "match" if self.ranked:
+                from backends.spectra.ranking import rank
+
+                assert found is not None
+                weights = dict(text.split("=", 1) for text in told["weight"])
+                return rank(scene, self.ranked, found, weights, progress=progress)
             case "match":
                 assert found is not None
                 return products.match(scene, found, told["measure"], **common)
@@ -223,7 +232,10 @@ class Question:
         path = self.scene.info.path
         used = [] if self.references is None else self.references.words()
         others = {name: scene.info.path for name, scene in self.others.items()}
-        if path is None or used is None or None in others.values():
+        unsaved = any(isinstance(one, Region) for one in self.ranked) and not self.settings.get(
+            "rank_areas"
+        )
+        if path is None or used is None or None in others.values() or unsaved:
             return ()
         # A formula's command cannot say that another scene was moved by hand.
         if self.tool != "change" and any(moved_notes(s) for s in self.others.values()):

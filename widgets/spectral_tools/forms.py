@@ -104,6 +104,14 @@ class ToolForm(QWidget):
         """Return the regions it cuts out."""
         return ()
 
+    def ranked(self) -> tuple[tuple[int, int] | Region, ...]:
+        """Return the pixels and regions for which references are ranked."""
+        return ()
+
+    def others_than(self, choice: ReferenceChoice) -> ReferenceChoice:
+        """Return what of the references it compares with."""
+        return choice
+
     def others(self) -> dict[str, Scene]:
         """Return further scenes it reads, by the names it gives them."""
         return {}

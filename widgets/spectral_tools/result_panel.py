@@ -24,9 +24,10 @@ from widgets.spectral_tools.threshold_row import ThresholdRow
 from widgets.tables import fit_table, fixed_cell, plain_table
 from widgets.theme import GRID, wrapped
 
-_ROWS = ("classes", "strength", "targets", "shares", "bad_bands", "worst")
+_ROWS = ("classes", "strength", "targets", "shares", "bad_bands", "worst", "ranking")
 _QUIET = (
-    "scene", "method", "notes", "formula", "taken", "references", "endmembers", "threshold",
+    "scene", "weights", "method", "notes", "formula", "taken", "references", "endmembers",
+    "threshold",
     "eigenvalues", "indices", "figures", "index_bands", "other", "shift_rows", "shift_columns",
     "normalise",
 )  # fmt: skip
@@ -159,6 +160,8 @@ class ResultPanel(QWidget):
 
 def _few(key: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return rows with as many columns as a narrow dock holds."""
+    if key == "ranking":
+        return [{"reference": row["reference"], "score": row["score"]} for row in rows]
     if key != "bad_bands":
         return list(rows)
     return [
