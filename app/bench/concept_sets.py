@@ -4,8 +4,10 @@ On each set (CLEARBAND_DATA) a dictionary is trained on the training images' pat
 and dead share on those kept out; accuracy of the concept probe, of an opaque linear probe on
 the same features and of as many random concepts; a bottleneck of 32 and its controls. Where
 there are masks: mean IoU of label-driven segmentation from decoded codes beside the same
-encoder's own features. Groups of neighbouring slices stay together. The papers' figures are
-for other backbones and sets and compare with nothing here.
+encoder's own features. Neighbouring slices stay together: they are of one patient. Stability:
+the dictionary is trained once more from another start on the same patches; mean cosine of each
+concept's best match, beside that of as many random directions. The papers' figures are for
+other backbones and sets and compare with nothing here.
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bench.finetune import BLOCK, GAP
 from app.bench.table import machine
 
 BATCH = 512
 SEGMENTED = ("nuclei", "indian_pines")
+# Added to the seed where the same patches are learnt from once more.
+OTHER_START = 100
 PAPER = (
     "arXiv 2601.13798, CLIP ViT-B/16 on CC12M, 8,192 concepts: ImageNet 78.9, Places365 55.4, "
     "VOC20 mIoU 80.7 (as listed by others); arXiv 2601.12303, CLIP ViT-L/14: mean of 11 sets 86.97 "
@@ -45,8 +50,8 @@ class ConceptSet:
     weights, layer : str
         Of the encoder; empty weights: the spectra.
     concepts, steps : int
-    block : int
-        So many neighbouring numbers are one group.
+    block, gap : int
+        So many neighbouring numbers are one group; so many between two parts are left out.
     """
 
     id: str
@@ -57,6 +62,7 @@ class ConceptSet:
     concepts: int = 512
     steps: int = 400
     block: int = 0
+    gap: int = 0
 
 
 _SQUEEZE = "weights/imagenet/squeezenet1_0_torchvision.safetensors"
@@ -64,7 +70,19 @@ _MOBILE = "weights/imagenet/mobilenetv2_100_timm.safetensors"
 SETS = (
     ConceptSet("nuclei", "H&E nuclei, SqueezeNet", "pathology/dsb2018_he", _SQUEEZE, "features.8"),
     ConceptSet("indian_pines", "Indian Pines window, spectra", "hsi/indian_pines", concepts=256),
-    ConceptSet("lung_ct", "Lung CT, SqueezeNet", "lung_ct", _SQUEEZE, "features.12", block=20),
+    # Blocks and gaps as for the networks taught on these slices (`app.bench.finetune`).
+    ConceptSet(
+        "lung_ct", "Lung CT, SqueezeNet", "lung_ct", _SQUEEZE, "features.12", block=BLOCK, gap=GAP
+    ),
+    ConceptSet(
+        "lung_ct_mobile",
+        "Lung CT, MobileNetV2",
+        "lung_ct",
+        _MOBILE,
+        "blocks.6",
+        block=BLOCK,
+        gap=GAP,
+    ),
     ConceptSet("aerial", "Aerial scenes, SqueezeNet", "aerial_aid", _SQUEEZE, "features.12"),
     ConceptSet("aerial_mobile", "Aerial scenes, MobileNetV2", "aerial_aid", _MOBILE, "blocks.6"),
 )
@@ -124,6 +142,8 @@ def text(made: dict[str, Any]) -> str:
     rows = {}
     for r in made["runs"]:
         told = [f"FVU {r['fvu']:.2f}, L0 {r['l0']:.1f}, dead {100 * r['dead']:.0f} %"]
+        if "stability" in r:
+            told.append(f"stability {r['stability']:.2f}, by chance {r['stability_chance']:.2f}")
         if "probe" in r:
             told.append(", ".join(f"{k} {100 * v:.1f} %" for k, v in r["probe"].items()))
         if "miou" in r:
@@ -150,8 +170,9 @@ def _classes(one: ConceptSet, folder: Path, data: Path, seed: int) -> dict[str, 
 
     encoder = make_encoder("", data / one.weights, layer=one.layer)
     images, _ = encode_folder(
-        folder, lambda scene: encoder, rule=GroupRule(block=one.block), seed=seed
-    )
+        folder, lambda scene: encoder, rule=GroupRule(block=one.block, gap=one.gap),
+        gap=one.gap, seed=seed,
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as out:
         made = learn_concepts(images, encoder, Path(out), _settings(one, seed))
         found = bottleneck_of(
@@ -162,7 +183,8 @@ def _classes(one: ConceptSet, folder: Path, data: Path, seed: int) -> dict[str, 
     count = probe.pop("test_images")
     kept = ("accuracy", "probe_accuracy", "random_accuracy", "random_deviation", "test_explained")
     return {
-        **_quality(made), "encoder": encoder.title, "test_images": count, "probe": probe,
+        **_quality(made), **_stability(made, [images.patches[n] for n in images.of(0)], one, seed),
+        "encoder": encoder.title, "test_images": count, "probe": probe,
         "bottleneck": {"concepts": len(found.names), **{k: found.figures[k] for k in kept}},
         "relations": made.card["relations"],
     }  # fmt: skip
@@ -192,7 +214,8 @@ def _masks(one: ConceptSet, folder: Path, data: Path, seed: int) -> dict[str, An
     marks = [np.where(c > 0.6, 1, np.where(c < 0.2, 0, -1)).ravel() for c in covered]
     truth = {n: masks[n].astype(int) for n in images.of(2)}
     return {
-        **_quality(made), "encoder": encoder.title, "test_images": len(truth),
+        **_quality(made), **_stability(made, [images.patches[n] for n in images.of(0)], one, seed),
+        "encoder": encoder.title, "test_images": len(truth),
         "miou": _segmented(made, images.patches, images.grids, marks, images.of(0), truth),
     }  # fmt: skip
 
@@ -241,7 +264,8 @@ def _cube(one: ConceptSet, folder: Path, data: Path, seed: int) -> dict[str, Any
     marks = [np.where(test, -1, label)]
     held = {0: np.where(test, label, -1).reshape(rows, cols)}
     return {
-        **_quality(made), "encoder": encoder.title, "test_pixels": int(((label >= 0) & test).sum()),
+        **_quality(made), **_stability(made, [halves[0]], one, seed),
+        "encoder": encoder.title, "test_pixels": int(((label >= 0) & test).sum()),
         "probe": probe,
         "miou": _segmented(made, [found.values], [found.grid], marks, [0], held),
     }  # fmt: skip
@@ -304,3 +328,26 @@ def _share_of_cells(mask: NDArray[Any], grid: tuple[int, int]) -> NDArray[np.flo
 def _quality(made: Any) -> dict[str, float]:
     return {"fvu": made.quality.fvu, "l0": made.quality.l0, "dead": made.quality.dead,
             "features": made.sizes.features}  # fmt: skip
+
+
+def _stability(
+    made: Any, patches: Sequence[NDArray[Any]], one: ConceptSet, seed: int
+) -> dict[str, float]:
+    """Train from another start on the same patches; how well do the concepts that are on match?"""
+    from backends.concepts.autoencoder import stability
+    from backends.concepts.autoencoder_files import Dictionary
+    from backends.concepts.autoencoder_training import begin, train
+    from backends.concepts.feature_cache import Stack
+    from backends.concepts.selection import random_directions
+
+    training = Stack(patches)
+    how = _settings(one, seed + OTHER_START).training
+    state = train(begin(training, made.sizes, how), training, how)
+    other = Dictionary(state.network.eval().requires_grad_(False), state.scaling, made.encoder)
+    some = np.random.default_rng(seed).permutation(len(training))[:20_000]
+    values = training[np.sort(some)]
+    first, second = (d.directions[d.codes(values).frequency > 0] for d in (made, other))
+    drawn = random_directions(len(second), second.shape[1], seed)
+    return {
+        "stability": stability(first, second), "stability_chance": stability(first, drawn),
+    }  # fmt: skip
