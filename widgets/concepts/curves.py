@@ -43,6 +43,11 @@ class LearningCurves(QWidget):
         self._pulse = Pulse(self, self._draw)
         self.hide()
 
+    @property
+    def begun(self) -> bool:
+        """Whether any step was reported."""
+        return self._waiting is not None or bool(self.line.text())
+
     def clear(self) -> None:
         """Forget the last learning."""
         self._waiting = None

@@ -21,6 +21,7 @@ from backends.workspace import Workspace
 from widgets.background import listen
 from widgets.boards import LayerBoard
 from widgets.concepts.decisions import Decisions
+from widgets.concepts.folder_work import FolderLearnt, LearnFolder
 from widgets.concepts.work import Learn, Learnt, Read, Readings
 from widgets.explaining.questions import LoadedNetworks
 from widgets.pages import PageDesk
@@ -161,12 +162,13 @@ class Desk(PageDesk):
 
     # -- what is done --------------------------------------------------------------------
 
-    def learn(self, work: Learn, partial: Callable[[Any], None]) -> JobHandle[Learnt]:
-        """Learn concepts from a scene."""
+    def learn(self, work: Learn, partial: Callable[[Any], None]) -> JobHandle[Any]:
+        """Learn concepts from a scene, or from a folder."""
         scene = work.scene
         title = "its spectra" if work.choice is None else work.choice.title
-        job: Job[Learnt] = Job(
-            f"Learn concepts of {scene.title} from {title}",
+        source = work.folder.name if isinstance(work, LearnFolder) else scene.title
+        job: Job[Any] = Job(
+            f"Learn concepts of {source} from {title}",
             work,
             scene_id=scene.id,
             topic=self.topic,
@@ -175,10 +177,15 @@ class Desk(PageDesk):
             job, on_result=partial_of(self._on_learnt, job.title), on_partial=partial
         )
 
-    def _on_learnt(self, title: str, learnt: Learnt) -> None:
-        if learnt.command:  # its layer and look were only found on the way
-            self.workspace.run_log.add(title, learnt.command)
+    def _on_learnt(self, title: str, found: Any) -> None:
+        # Layer and look of an encoder are only found on the way, and so the command.
+        learnt = found.learnt if isinstance(found, FolderLearnt) else found
+        commands = found.commands if isinstance(found, FolderLearnt) else (learnt.command,)
+        for command in filter(None, commands):
+            self.workspace.run_log.add(title, command)
         self.take(learnt)
+        if isinstance(found, FolderLearnt) and found.decision is not None:
+            self.decisions.take_bottleneck(found.decision)
 
     def read(self, work: Read) -> JobHandle[Any]:
         """Read a scene with concepts that are there already, or let a bottleneck decide."""

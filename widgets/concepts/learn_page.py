@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from backends.spectra.library import SpectralLibrary
 from widgets.background import listen
 from widgets.concepts.curves import LearningCurves
 from widgets.concepts.desk import Desk
+from widgets.concepts.folder_work import LearnFolder
 from widgets.concepts.work import SPECTRA, Learn, Learnt, Read
 from widgets.explaining.words import escape, sentence
 from widgets.pages import narrow_box
@@ -30,6 +32,7 @@ from widgets.theme import GRID, wrapped
 
 ANOTHER = "file…"
 _SIZES = (64, 128, 256, 512, 1024, 2048)
+_FEW = (8, 16, 32, 64)
 _DEPTHS = (
     ("parts and textures, in fine cells", "finer"),
     ("whole things, in its last layer", "last"),
@@ -45,11 +48,17 @@ class LearnPage(QWidget):
         self._choices: list[ModelChoice] = []
         self._listing = self._by_hand = False
         self._handle: JobHandle[Any] | None = None
+        self._work: Learn | None = None
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID)
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.source_box = narrow_box("What concepts are learnt from")
+        self.source_box.addItem("this image", None)
+        self.source_box.addItem("a folder of images…", ANOTHER)
+        self.source_box.activated.connect(self._on_source)
+        form.addRow("Learn from", self.source_box)
         self.model_box = narrow_box("Through whose eyes the image is seen")
         self.model_box.addItem("Looking …", None)
         self.model_box.activated.connect(self._on_chosen)
@@ -69,6 +78,14 @@ class LearnPage(QWidget):
         for size in _SIZES:
             self.size_box.addItem(f"{size:,}", size)
         form.addRow("Concepts", self.size_box)
+        self.few_box = narrow_box(
+            "Of a folder with one folder a class: a bottleneck, a few independent concepts that "
+            "decide alone, with as many random ones beside them"
+        )
+        self.few_box.addItem("all of them", 0)
+        for size in _FEW:
+            self.few_box.addItem(f"a bottleneck of {size}", size)
+        form.addRow("Classes by", self.few_box)
         self.form = form
         column.addLayout(form)
         row = QHBoxLayout()
@@ -88,11 +105,17 @@ class LearnPage(QWidget):
         self.same_button.setToolTip("One concept then means the same in both images")
         self.same_button.clicked.connect(self.read_same)
         column.addWidget(self.same_button)
+        self.on_button = QPushButton("Go on where it was stopped")
+        self.on_button.setToolTip("Its steps so far are kept")
+        self.on_button.clicked.connect(self.go_on)
+        self.on_button.hide()
+        column.addWidget(self.on_button)
         self.problem_line = wrapped()
         self.problem_line.hide()
         self.running = RunningRow()
         self.running.keep_button.setText("End now")
         self.running.keep_button.setToolTip("End the learning now and read the image with it")
+        self.running.cancel_button.setToolTip("Stop; it can go on later")
         self.curves = LearningCurves()
         self.done_line = wrapped()
         for widget in (self.problem_line, self.running, self.curves, self.done_line):
@@ -148,6 +171,32 @@ class LearnPage(QWidget):
         self._by_hand = True
         self._fill(choice)
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder that is learnt from; None takes the open image."""
+        chosen = self.source_box.currentData()
+        return Path(chosen) if chosen not in (None, ANOTHER) else None
+
+    def choose_folder(self, folder: str | Path) -> None:
+        """Learn from a folder of images."""
+        folder = Path(folder)
+        place = self.source_box.findData(str(folder))
+        if place < 0:
+            place = self.source_box.count() - 1
+            self.source_box.insertItem(place, f"{folder.name} (folder)", str(folder))
+        self.source_box.setCurrentIndex(place)
+        self._on_model()
+
+    def _on_source(self, *_: object) -> None:
+        if self.source_box.currentData() == ANOTHER:
+            self.source_box.setCurrentIndex(0)
+            name = QFileDialog.getExistingDirectory(
+                self, "Folder of images, or with one folder a class"
+            )
+            if name:
+                self.choose_folder(name)
+        self._on_model()
+
     def choose_spectra(self) -> None:
         """Take the spectra themselves, where the scene is a cube."""
         self.model_box.setCurrentIndex(max(0, self.model_box.findData(SPECTRA)))
@@ -179,6 +228,7 @@ class LearnPage(QWidget):
         self.form.setRowVisible(self.fetch_check, choice is not None and not choice.here)
         deep = choice is not None and choice.kind != SPECTRAL
         self.form.setRowVisible(self.depth_box, deep)
+        self.form.setRowVisible(self.few_box, self.folder is not None)
         self._refresh()
 
     def _on_scene(self, scene: Scene | None) -> None:
@@ -195,6 +245,15 @@ class LearnPage(QWidget):
         self.open_button.setEnabled(scene is not None and not busy)
         self.same_button.setVisible(self._other() is not None)
         self.same_button.setEnabled(not busy)
+        self.on_button.setVisible(self._stopped(scene) and not busy)
+
+    def _stopped(self, scene: Scene | None) -> bool:
+        """Whether a learning for this image was stopped on its way, after it had begun."""
+        work, handle = self._work, self._handle
+        if work is None or handle is None or scene is None:
+            return False
+        stopped = handle.state is JobState.CANCELLED and self.curves.begun
+        return stopped and work.scene.id == scene.id
 
     def _other(self) -> Learnt | None:
         scene = self._workspace.active_scene
@@ -209,11 +268,16 @@ class LearnPage(QWidget):
         else:
             made = learnt.reading.dictionary
             rows, cols = learnt.reading.grid
-            groups = "coarse, medium, fine"
-            self.done_line.setText(
-                f"{made.sizes.concepts:,} concepts ({groups}) over {rows}\u00a0×\u00a0{cols} "
-                f"cells, seen by {escape(str(made.encoder['title']))}."
+            words = (
+                f"{made.sizes.concepts:,} concepts (coarse, medium, fine) over "
+                f"{rows}\u00a0×\u00a0{cols} cells, seen by {escape(str(made.encoder['title']))}."
             )
+            if len(made.card.get("files") or ()) > 1:
+                words += f" Learnt from {made.card['trained_on']}."
+            left = made.card.get("skipped") or []
+            if left:
+                words += f" {len(left)} left out; {escape(left[0][0])}: {escape(left[0][1])}"
+            self.done_line.setText(words)
         self._refresh()
 
     # -- do ------------------------------------------------------------------------------
@@ -225,11 +289,26 @@ class LearnPage(QWidget):
             return
         choice = self.choice
         fetch = choice is not None and not choice.here and self.fetch_check.isChecked()
-        work = Learn(
-            scene, choice, self._desk.networks, str(self.depth_box.currentData()),
-            int(self.size_box.currentData()), fetch=fetch, library=self._library(),
-        )  # fmt: skip
+        how: dict[str, Any] = {
+            "scene": scene, "choice": choice, "networks": self._desk.networks,
+            "depth": str(self.depth_box.currentData()),
+            "concepts": int(self.size_box.currentData()), "fetch": fetch,
+            "library": self._library(),
+        }  # fmt: skip
+        if self.folder is None:
+            self._learn(Learn(**how))
+        else:
+            few = int(self.few_box.currentData())
+            self._learn(LearnFolder(**how, folder=self.folder, bottleneck=few))
+
+    def go_on(self) -> None:
+        """Go on with the learning that was stopped last."""
+        if self._work is not None and self.on_button.isEnabled():
+            self._learn(replace(self._work, resume=True))
+
+    def _learn(self, work: Learn) -> None:
         self._begin()
+        self._work = work
         self._handle = self._desk.learn(work, self.curves.show_curves)
         self._follow_job()
 
@@ -257,6 +336,7 @@ class LearnPage(QWidget):
 
     def _begin(self) -> None:
         self.problem_line.hide()
+        self._work = None
         self.curves.clear()
 
     def _follow_job(self) -> None:

@@ -78,6 +78,8 @@ class Learn:
         0 as suits the image.
     library : SpectralLibrary, optional
         What concepts of spectra are called by.
+    resume : bool
+        Go on with the learning that was stopped.
     """
 
     scene: Scene
@@ -89,6 +91,7 @@ class Learn:
     fetch: bool = False
     seed: int = 0
     library: SpectralLibrary | None = None
+    resume: bool = False
 
     def __call__(self, progress: Progress) -> Learnt:
         """Do it."""
@@ -105,7 +108,7 @@ class Learn:
 
         torch.set_num_threads(devices.model_threads())
         scene = self.scene
-        encoder = self._encoder(progress)
+        encoder = self.encoder(scene, progress)
         progress.note("Looking at the image")
         found = FeatureCache().features(encoder, scene, progress)
         progress.check()
@@ -120,7 +123,8 @@ class Learn:
         out = dictionary_folder(scene, encoder.title)
         command = self.command(encoder, settings, out)
         made = learn_concepts(
-            images, encoder, out, settings, device=device, command=command, progress=progress,
+            images, encoder, out, settings, resume=self.resume, device=device, command=command,
+            progress=progress,
         )  # fmt: skip
         if self.library is not None and self.choice is None:
             name_by_library(made, scene, self.library)
@@ -128,27 +132,32 @@ class Learn:
         made.card["kept_at"] = str(out / CONCEPTS_FILE)
         return replace(read(scene, encoder, made, progress), command=command)
 
-    def _encoder(self, progress: Progress) -> Encoder:
+    def encoder(self, scene: Scene, progress: Progress) -> Encoder:
+        """Return what sees images such as a scene."""
         from backends.concepts.desk_encoders import encoder_for
         from backends.concepts.opening import make_encoder
 
         if self.choice is None:
             progress.note("Measuring the bands")
-            return make_encoder(SPECTRA, scene=self.scene, progress=progress)
+            return make_encoder(SPECTRA, scene=scene, progress=progress)
         choice = self.choice
         classifier = self.networks.load(choice, self.fetch and choice.kind == PUBLISHED, progress)
         about = {
             "model": choice.model, "weights": str(choice.weights or ""),
             "untrained": classifier.card.untrained,
         }  # fmt: skip
-        return encoder_for(classifier, self.scene.shape[:2], about, self.depth)
+        return encoder_for(classifier, scene.shape[:2], about, self.depth)
 
     def command(self, encoder: Encoder, settings: Any, out: Path) -> tuple[str, ...]:
         """Return the command line; empty where the image is in no file."""
         path = self.scene.info.path
         if path is None:
             return ()
-        words = ["concepts", "train", str(path)]
+        return ("concepts", "train", str(path), *self.words(encoder, settings, out))
+
+    def words(self, encoder: Encoder, settings: Any, out: Path) -> tuple[str, ...]:
+        """Return what the command line says after the source."""
+        words: list[str] = []
         if self.choice is None:
             words += ["--model", SPECTRA]
             if self.library is not None and self.library.path is not None:
@@ -258,7 +267,12 @@ def read_command(scene: Scene, made: Dictionary) -> tuple[str, ...]:
 
 def dictionary_folder(scene: Scene, encoder: str) -> Path:
     """Return the folder in which concepts learnt from a scene are kept."""
-    name = re.sub(r"[^\w.-]+", "_", f"{Path(scene.title).stem}-{encoder}")[:80]
+    return concepts_folder(Path(scene.title).stem, encoder)
+
+
+def concepts_folder(source: str, encoder: str) -> Path:
+    """Return the folder in which concepts learnt from a source of a name are kept."""
+    name = re.sub(r"[^\w.-]+", "_", f"{source}-{encoder}")[:80]
     given = os.environ.get("CLEARBAND_HOME")
     if given:
         return Path(given) / "concepts" / name
