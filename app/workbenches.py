@@ -234,6 +234,10 @@ class DockBook:
         self.current = bench.id
         for dock_id in bench.docks:
             self.load(dock_id)
+        # Those a kept arrangement does not know yet would stand where they were.
+        for dock_id, dock in self.docks.items():
+            if dock_id not in bench.docks:
+                dock.hide()
         if layout and self._window.restoreState(
             QByteArray.fromBase64(layout.encode()), LAYOUT_VERSION
         ):

@@ -24,7 +24,6 @@ MEASURES = {
     "angle": "Spectral angle in radians: shape alone, brightness does not matter",
     "distance": "Distance as a share of the touched pixel's length: shape and brightness",
 }
-_BUDGET = 48 << 20  # bytes of a strip in float32
 _FIRST = 128  # pixels around the touched one that are looked at first
 _BUDGET = 48 << 20  # bytes of a strip in float32
 

@@ -14,7 +14,7 @@ from PyQt6.QtGui import QKeySequence
 from PyQt6.QtWidgets import QMessageBox
 
 from app.settings import load_settings
-from app.workbenches import DOCKS, WORKBENCHES
+from app.workbenches import DOCKS, WORKBENCHES, workbench
 from backends.errors import BadInput
 from backends.jobs import Job
 from tests.app.conftest import wait_for_picture, write_envi
@@ -372,3 +372,15 @@ def test_layer_controls_are_made_when_they_are_first_shown(window, qtbot, make_s
     assert controls.currentWidget() is controls.widgets[window.viewer.layers[-1]]
     window.viewer.layers.pop()
     assert set(controls.widgets) == set(window.viewer.layers)
+
+
+def test_docks_of_another_workbench_go_with_it(window, open_scene, make_scene) -> None:
+    open_scene(window, make_scene())
+    window.show_workbench("remote_sensing")
+    window.show_workbench("pathology")  # whose docks the arrangement just kept does not know
+    window.show_dock("measure")
+    window.show_workbench("remote_sensing")
+    shown = {name for name, dock in window.docks.items() if not dock.isHidden()}
+    assert shown == set(workbench("remote_sensing").docks)
+    window.show_workbench("pathology")
+    assert not window.docks["measure"].isHidden()  # it was left there

@@ -195,6 +195,7 @@ class PixelsPage(QWidget):
             return
         before = self.model.columnCount()
         self.model.take(found)
+        self._fit_heads()
         if self.model.columnCount() != before:  # the pixel itself stands in the middle
             self.table.scrollTo(
                 self.model.index(0, self.model.middle), QTableView.ScrollHint.PositionAtCenter
@@ -204,6 +205,15 @@ class PixelsPage(QWidget):
         lines += [words[name] for name in ("map", "lat_lon") if name in words]
         self.line.setText("\n".join(lines))
         self._enable()
+
+    def _fit_heads(self) -> None:
+        """Make columns as wide as the places over them, which grow with the scene."""
+        header = self.table.horizontalHeader()
+        last = self.model.headerData(self.model.columnCount() - 1, Qt.Orientation.Horizontal)
+        if header is not None and last:
+            wide = max(60, self.fontMetrics().horizontalAdvance(str(last)) + 14)
+            if wide != header.defaultSectionSize():
+                header.setDefaultSectionSize(wide)
 
     def _enable(self) -> None:
         for button in (self.copy_button, self.save_button):
