@@ -75,7 +75,9 @@ class Pairing:
             return align(one, other)
 
         def show(laid: Alignment) -> None:
-            if self.other is other and self.workspace.active_scene is one:
+            mine = self.other is other and self.workspace.active_scene is one
+            # By a tie in view it may have been laid meanwhile.
+            if mine and self.board.alignment is None:
                 self.board.set_alignment(laid)
 
         job = Job(
@@ -137,6 +139,7 @@ class Pairing:
         if self.board.mode == OFF or one is None or other is None:
             return
         if scene_id in (one.id, other.id):
+            self.board.alignment = None
             self._align(one, other)
 
     # -- the mouse -----------------------------------------------------------------------

@@ -12,6 +12,7 @@ from backends.errors import ClearbandError
 from backends.georeference import GeoReference
 from backends.jobs import Job, JobHandle, Progress
 from backends.measuring.lengths import DISTANCE, measure
+from backends.pairs.alignment import Alignment
 from backends.pairs.asking import shift_command
 from backends.pairs.registration import Registration, register
 from backends.pairs.shifting import (
@@ -35,6 +36,8 @@ _WAYS = {
     SWIPE: ("Swipe", "The second scene over the first, with an edge to drag (X)"),
     SIDE: ("Side by side", "Both, looking at the same ground (Shift+X)"),
 }
+_MOVE, _LAY = "Move the second scene by this", "Lay the second scene so in view"
+_TIE_MOVE, _TIE_LAY = "Move the second scene there", "Lay the second scene there in view"
 _TIE_HINT = "Click a thing in the left scene, then the same thing in the right one."
 
 
@@ -56,6 +59,8 @@ class PairDock(QWidget):
         self._workspace, self.board = workspace, pair or PairBoard()
         self._found: tuple[Scene, Scene, Registration] | None = None
         self._offset: Offset | None = None
+        # Where no map says how they lie: pixels below and right that a tie takes back in view.
+        self._in_view: tuple[float, float] | None = None
         self._tie_words: tuple[str, ...] = ()
         ask = open_files or (lambda: None)
         column = scrolled_column(self)
@@ -120,7 +125,7 @@ class PairDock(QWidget):
         self.running = RunningRow()
         self.check_line = wrapped()
         self.check_line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.move_button = QPushButton("Move the second scene by this")
+        self.move_button = QPushButton(_MOVE)
         self.move_button.clicked.connect(lambda: self.move_checked())
         for part in (self.check_button, self.running, self.check_line, self.move_button):
             body.addWidget(part)
@@ -132,7 +137,7 @@ class PairDock(QWidget):
         self.tie_button.setCheckable(True)
         self.tie_button.clicked.connect(self._press_tie)
         self.tie_line = wrapped()
-        self.tie_move_button = QPushButton("Move the second scene there")
+        self.tie_move_button = QPushButton(_TIE_MOVE)
         self.tie_move_button.clicked.connect(lambda: self.move_tied())
         for part in (self.tie_button, self.tie_line, self.tie_move_button):
             body.addWidget(part)
@@ -228,7 +233,9 @@ class PairDock(QWidget):
                 )
             self.check_line.setText("\n".join(lines))
             self.check_line.show()
-            movable = isinstance(other.place, GeoReference) and found.alignment.placed
+            placed = found.alignment.placed
+            movable = isinstance(other.place, GeoReference) or not placed
+            self.move_button.setText(_MOVE if placed else _LAY)
             self.move_button.setVisible(found.apart and movable)
 
         job = Job(
@@ -246,8 +253,19 @@ class PairDock(QWidget):
         one, other, found = self._found
         if found.rows is None or found.cols is None:
             return
+        if not found.alignment.placed:
+            self._lay(found.alignment, found.rows, found.cols, "the check")
+            return
         offset = offset_against(one, other, found.rows, found.cols, found.alignment)
         self._workspace.move_scene(other.id, offset, "as the check says")
+
+    def _lay(self, laid: Alignment, rows: float, cols: float, by: str) -> None:
+        """Lay the second scene elsewhere in view; there is no map on which it could be moved."""
+        if self.board.mode == OFF:
+            self.show_mode(SWIPE)
+        first = laid.sentence.split(" They are laid")[0]
+        said = f"{first} They are laid by {by}, in this view only."
+        self.board.set_alignment(laid.moved(rows, cols, said))
 
     # -- the tie -------------------------------------------------------------------------
 
@@ -260,22 +278,32 @@ class PairDock(QWidget):
 
     def _on_tie(self) -> None:
         board, one, other = self.board, self._workspace.active_scene, self.other
+        laid = board.alignment
+        self._in_view, self._offset = None, None
         self.tie_button.setChecked(board.tying)
         self.tie_button.setText("Drop the tie" if board.tying else "Tie two points")
         self._offset = None
         text = _TIE_HINT if board.tying else ""
-        if one is not None and other is not None and board.first and board.second:
+        ends = board.first is not None and board.second is not None
+        if laid is not None and not laid.placed and board.first and board.second:
+            there = laid.to_first(*board.second)
+            self._in_view = (there[0] - board.first[0], there[1] - board.first[1])
+            far = (self._in_view[0] ** 2 + self._in_view[1] ** 2) ** 0.5
+            text = f"They lie {far:.2f} pixels of the first apart; no map holds that, the view can."
+        elif one is not None and other is not None and board.first and board.second:
             try:
                 self._offset = offset_for(one, other, board.first, board.second)
                 text = self._tie_text(one, other)
                 self._tie_words = shift_command(one, other, (board.first, board.second))
             except ClearbandError as error:
                 text = str(error)
-        elif board.first or board.second:
+        elif not ends and (board.first or board.second):
             text = f"Now the same thing in the {'right' if board.first else 'left'} scene."
         self.tie_line.setText(text)
         self.tie_line.setVisible(bool(text))
-        self.tie_move_button.setVisible(self._offset is not None)
+        self.tie_move_button.setText(_TIE_MOVE if self._in_view is None else _TIE_LAY)
+        some = self._offset is not None or self._in_view is not None
+        self.tie_move_button.setVisible(some)
 
     def _tie_text(self, one: Scene, other: Scene) -> str:
         laid, board = self.board.alignment, self.board
@@ -295,6 +323,11 @@ class PairDock(QWidget):
 
     def move_tied(self) -> None:
         """Move the second scene so that both ends of the tie are one."""
+        laid, in_view = self.board.alignment, self._in_view
+        if laid is not None and in_view is not None:
+            self.board.tie(False)
+            self._lay(laid, *in_view, "a tie")
+            return
         other, offset, words = self.other, self._offset, self._tie_words
         if other is None or offset is None:
             return

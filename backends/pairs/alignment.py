@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,20 @@ class Alignment:
         """Return where a pixel of the first lies in the second."""
         r, c = np.linalg.solve(self.matrix[:, :2], np.array([row, col]) - self.matrix[:, 2])
         return float(r), float(c)
+
+    def moved(self, rows: float, cols: float, sentence: str | None = None) -> Alignment:
+        """Return how they lie once a shift of the second is taken back.
+
+        Parameters
+        ----------
+        rows, cols : float
+            How far it lies below and right, in pixels of the first.
+        sentence : str, optional
+            What to know of that; default as before.
+        """
+        matrix = self.matrix - np.array([[0.0, 0.0, rows], [0.0, 0.0, cols]])
+        said = self.sentence if sentence is None else sentence
+        return replace(self, matrix=matrix, sentence=said)
 
     @property
     def placed(self) -> bool:

@@ -7,7 +7,7 @@ the first by their map coordinates, so that what is found is the error of those 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SURE, LIKELY, UNTOLD = "sure", "likely", "cannot be told"
 _TILE, _TILES, _LEAST = 256, 4, 16
 _COARSEST = 16
+# A coarse look at all of a scene: up to so many pixels a side; a shift of so few is found anyway;
+# a larger one counts where it makes them so much more alike.
+_LARGEST, _NEAR, _GAIN = 8192, 8.0, 0.2
 # Parts agree when they say the same within so many pixels of the comparison.
 _AGREE = 1.0
 
@@ -113,7 +116,10 @@ def register(
         raise BadInput(laid.sentence, way_out="Choose two scenes of one place.")
     mine, theirs = _bands(one, other, wavelength)
     step = int(min(_COARSEST, max(1, round(laid.scale))))
-    windows = _parts(one, other, laid, step)
+    # All of both at once, coarsely: where a scene lies far off its parts show other ground.
+    far = _far(one, other, mine, theirs, laid, progress)
+    near = laid.moved(*far)
+    windows = _parts(one, other, near, step)
     if progress is not None:
         progress.start(2 * len(windows), "parts", "Comparing")
 
@@ -132,15 +138,51 @@ def register(
                 progress.advance()
         return np.array(shifts, np.float64).reshape(-1, 2), pairs
 
-    shifts, pairs = compare(laid)
+    shifts, pairs = compare(near)
     first = np.median(shifts, axis=0) if len(shifts) else np.zeros(2)
     before = _median([correlation(a, b) for a, b in pairs])
+    if far.any():  # as they lie, not as the coarse look left them
+        before = _alike(one, other, mine, theirs, laid, _parts(one, other, laid, step), step)
     # Once more with the second moved by what was found: what is left is small, and exact.
-    again = replace(laid, matrix=laid.matrix - np.column_stack([np.zeros((2, 2)), first * step]))
-    shifts, pairs = compare(again)
+    shifts, pairs = compare(near.moved(*(first * step)))
     after = _median([correlation(a, b) for a, b in pairs])
     labels = (one.bands.label(mine), other.bands.label(theirs))
-    return _judged(one, other, laid, step, shifts + first, (before, after), labels)
+    whole = shifts + first + far / step
+    return _judged(one, other, laid, step, whole, (before, after), labels)
+
+
+def _far(
+    one: Scene, other: Scene, mine: int, theirs: int, laid: Alignment, progress: Progress | None
+) -> NDArray[np.float64]:
+    """Return a large shift, in pixels of the first; 0 where moved by it they are no more alike."""
+    rows, cols = one.shape[:2]
+    step = max(1, -(-max(rows, cols) // _TILE), round(laid.scale))
+    if max(rows, cols) > _LARGEST or min(rows, cols) // step < 2 * _LEAST:
+        return np.zeros(2)
+    whole = Window(0, 0, rows - rows % step, cols - cols % step)
+    if progress is not None:
+        progress.check()
+    planes = _planes(one, other, mine, theirs, laid, whole, step)
+    parts = None if planes is None else [standardised(plane, 0.3) for plane in planes]
+    if planes is None or parts is None or parts[0] is None or parts[1] is None:
+        return np.zeros(2)
+    found = lies_at(parts[0], parts[1])
+    if np.hypot(*found) <= _NEAR or (np.abs(found) >= 0.6 * np.array(parts[0].shape)).any():
+        return np.zeros(2)
+    there = _planes(one, other, mine, theirs, laid.moved(*(found * step)), whole, step)
+    if there is None or np.isfinite(there[1]).mean() < 0.15:
+        return np.zeros(2)
+    gain = correlation(*there) - max(0.0, correlation(*planes))
+    return found * step if gain > _GAIN else np.zeros(2)
+
+
+def _alike(
+    one: Scene, other: Scene, mine: int, theirs: int, laid: Alignment, windows: list[Window],
+    step: int,
+) -> float:  # fmt: skip
+    """Return how alike parts of two scenes are as they lie."""
+    found = [_planes(one, other, mine, theirs, laid, window, step) for window in windows]
+    return _median([correlation(*planes) for planes in found if planes is not None])
 
 
 def _judged(

@@ -163,5 +163,9 @@ def test_pictures_without_a_map(
     dock.board.tie(True)
     dock.board.set_end(1, 1, in_other=False)
     dock.board.set_end(1, 2, in_other=True)
-    assert "no map coordinates" in dock.tie_line.text()
-    assert not dock.tie_move_button.isVisible()
+    assert "no map holds that" in dock.tie_line.text()
+    hand.press(dock.tie_move_button)
+    assert "in this view only" in dock.laid_line.text()
+    laid = window.pair.alignment
+    assert laid.to_first(1, 2) == pytest.approx((1, 1))
+    assert offset_of(window.workspace.scenes[dock.board.other_id]) == (0.0, 0.0)

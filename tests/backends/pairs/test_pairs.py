@@ -142,6 +142,20 @@ def test_other_pixel_sizes_and_light_do_not_matter() -> None:
     assert (other_way.rows, other_way.cols) == pytest.approx((0, -0.75), abs=0.1)
 
 
+def test_real_patches_that_overlap_are_found_however_far_they_lie(clearband_data: Path) -> None:
+    folder = clearband_data / "wildfire" / "ams"
+    first, second, third, fourth = (
+        open_scene(folder / f"ams_patch_{number:02d}.tif") for number in (0, 2, 5, 1)
+    )
+    for other in (second, third):  # by eye they show the same ground
+        found = register(first, other)
+        assert found.certainty == SURE
+        assert found.after > 0.99
+        back = register(other, first)
+        assert (back.rows, back.cols) == pytest.approx((-found.rows, -found.cols), abs=0.1)
+    assert register(first, fourth).certainty == UNTOLD
+
+
 def test_what_is_not_alike_is_not_told() -> None:
     noise = np.random.default_rng(0).normal(size=(2, 400, 400, 1))
     found = register(scene_on(PLACE, cube=noise[0]), scene_on(PLACE, cube=noise[1]))
