@@ -215,7 +215,7 @@ class Measuring:
         for one in self.workspace.measurements.values() if board.shown else ():
             if one.scene_id == scene.id:
                 area = one.kind == AREA
-                words = one.size.text().split(",")[0]
+                words = one.size.text().split(", ")[0]
                 out.append(Stroke(self._seen(scene, one.points), key_color(one.color), area, words))
         if board.line is not None and board.line[0] == scene.id:
             out.append(Stroke(self._seen(scene, board.line[1]), _BEGUN))

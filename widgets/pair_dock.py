@@ -317,7 +317,7 @@ class PairDock(QWidget):
             apart = ((there[0] - board.first[0]) ** 2 + (there[1] - board.first[1]) ** 2) ** 0.5
             size = ""
             if apart > 0:
-                size = f", {measure(one, [there, board.first], DISTANCE).text().split(',')[0]}"
+                size = f", {measure(one, [there, board.first], DISTANCE).text().split(', ')[0]}"
             text += f" ({apart:.2f} pixels of the first{size})"
         return text + "."
 

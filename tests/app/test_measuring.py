@@ -71,6 +71,8 @@ def test_a_distance_an_area_and_back(potsdam: Any, qtbot: Any, tmp_path: Path) -
     area = list(workspace.measurements.values())[1]
     assert area.size.area_m2 == pytest.approx(90_000, rel=0.02)
     assert dock.measure.table.rowCount() == 2
+    words = [stroke.words for stroke in window.measuring.strokes()]
+    assert words[:2] == [m.size.text().split(", ")[0] for m in workspace.measurements.values()]
     handle = dock.measure.save_file(tmp_path / "m.geojson")
     qtbot.waitUntil(lambda: handle.state.is_final, timeout=10_000)
     assert (tmp_path / "m.geojson").is_file()

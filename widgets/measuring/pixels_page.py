@@ -91,12 +91,15 @@ class _Values(QAbstractTableModel):
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
     ) -> Any:
         found = self.found
+        down = orientation == Qt.Orientation.Vertical
+        if found is not None and down and role == Qt.ItemDataRole.ToolTipRole:
+            return found.labels[section]
         if found is None or role != Qt.ItemDataRole.DisplayRole:
             return None
-        if orientation == Qt.Orientation.Vertical:
+        if down:
             return found.labels[section]
-        down, right = divmod(section, found.window.width)
-        return f"{found.window.row + down}, {found.window.col + right}"
+        below, right = divmod(section, found.window.width)
+        return f"{found.window.row + below}, {found.window.col + right}"
 
 
 class PixelsPage(QWidget):
@@ -136,6 +139,8 @@ class PixelsPage(QWidget):
         assert down is not None
         assert across is not None
         down.setDefaultSectionSize(22)
+        down.setMaximumWidth(112)  # long names of bands leave room for values
+        down.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         across.setDefaultSectionSize(60)
         column.addWidget(self.table)
         below = QHBoxLayout()

@@ -158,3 +158,9 @@ def test_files_hold_what_was_measured(tmp_path: Path) -> None:
     for path, some, sentence in (("m.txt", kept, "End it in"), ("m.csv", [], "Nothing")):
         with pytest.raises(BadInput, match=sentence):
             write_measurements(scene, some, tmp_path / path)
+
+
+def test_thousands_do_not_part_the_words_of_an_area() -> None:
+    square = [(0, 0), (0, 60), (60, 60), (60, 0)]
+    found = measure(scene_with(pixel_size=(1.5, 1.5), pixel_unit="µm"), square, AREA)
+    assert found.text().split(", ") == ["8,100 µm²", "outline 360 µm"]
