@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PyQt6.QtCore import QTimer
 
 from app.frames import coarse_placement
-from app.layers import continuous
+from app.overlay_looks import continuous
 from app.picture_layers import (
     Prepared,
     coarse_planes,

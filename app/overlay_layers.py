@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from app import layers as conversion
+from app import overlay_looks as looks
 from app.followed import Followed, Follower
 from app.map_levels import put_values
 from app.stage import Rank, Stage
@@ -151,12 +152,12 @@ class OverlayLayers:
         return Row(
             overlay.id,
             overlay.title,
-            conversion.kind_words(overlay),
-            swatch=conversion.swatch(overlay),
+            looks.kind_words(overlay),
+            swatch=looks.swatch(overlay),
             visible=before.visible if before else overlay.shown,
             opacity=before.opacity if before else default,
             partial=overlay.partial,
-            tooltip=conversion.provenance_text(overlay),
+            tooltip=looks.provenance_text(overlay),
             choices=overlay.names if isinstance(overlay, ConceptMaps) else (),
             choice=before.choice if before else 0,
             on_canvas=bool(made),
@@ -268,15 +269,15 @@ def legend_of(
 ) -> Legend | None:
     """Return what the colours of an overlay mean, with areas where the pixel size is known."""
     if isinstance(overlay, ClassMap):
-        colors = conversion.colors_of(overlay)
+        colors = looks.colors_of(overlay)
         return class_areas(overlay, scene, colors=colors, progress=progress)
     if isinstance(overlay, (ScoreMap, ConceptMaps)):
-        values = conversion.plane(overlay, choice)
-        low, high = conversion.limits(overlay, choice)
+        values = looks.plane(overlay, choice)
+        low, high = looks.limits(overlay, choice)
         finite = np.isfinite(values)
         some = bool(finite.any())
         return ColorScale(
-            conversion.colormap_name(overlay),
+            looks.colormap_name(overlay),
             low,
             high,
             smallest=float(values.min(where=finite, initial=np.inf)) if some else low,
@@ -292,11 +293,11 @@ def _cut(layer: Any, overlay: Overlay, part: float | None) -> None:
     if isinstance(overlay, ClassMap):
         cols = overlay.labels.shape[1]
     else:
-        cols = conversion.plane(overlay, choice).shape[1]
+        cols = looks.plane(overlay, choice).shape[1]
     keep = cols if part is None else min(cols, max(1, round(part * cols)))
     if layer.data.shape[1] != keep:
         flat = isinstance(overlay, ClassMap)
-        full = conversion.picture(overlay) if flat else conversion.plane(overlay, choice)
+        full = looks.picture(overlay) if flat else looks.plane(overlay, choice)
         if flat:
             layer.data = full[:, :keep]
         else:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.layers import direct_colors
 from app.overlay_layers import legend_of
+from app.overlay_looks import direct_colors
 from app.stage import Rank, Stage
 from backends.commands import Command
 from backends.jobs import Job, Progress

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.followed import Followed, Follower
 from app.frames import Frame
-from app.layers import continuous
+from app.overlay_looks import continuous
 from backends.composite import (
     SAMPLE,
     Limits,

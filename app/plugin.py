@@ -18,8 +18,8 @@ from PyQt6.QtWidgets import QWidget
 from app.bridge import Bridge
 from app.canvas import Canvas
 from app.frames import Frame, coarse_placement, frame_of
-from app.layers import direct_colors
 from app.opening import Opener
+from app.overlay_looks import direct_colors
 from app.samples import sample
 from app.settings import Settings
 from app.workbenches import DOCKS

@@ -7,16 +7,8 @@ import pytest
 from napari.layers import Image, Labels, Points, Shapes
 
 from app.frames import Frame
-from app.layers import (
-    continuous,
-    dashes,
-    from_layer,
-    kind_words,
-    limits,
-    provenance_text,
-    to_layers,
-    update_layers,
-)
+from app.layers import dashes, from_layer, to_layers, update_layers
+from app.overlay_looks import continuous, kind_words, limits, provenance_text
 from backends.colormaps import table
 from backends.errors import BadInput
 from backends.overlays import (

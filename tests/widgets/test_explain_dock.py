@@ -512,7 +512,7 @@ def test_a_network_of_spectra_has_no_picture_inside(dock: Any, tmp_path: Path) -
 
 
 def test_one_sided_view_keeps_the_values(dock: Any, tmp_path: Path, weights: Path) -> None:
-    from app.layers import colormap_name, limits
+    from app.overlay_looks import colormap_name, limits
 
     heatmap = explained(dock, tmp_path, weights)
     assert colormap_name(heatmap) == "cold_hot"
