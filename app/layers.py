@@ -26,6 +26,7 @@ from app.overlay_looks import (
     direct_colors,
     faded,
     fades,
+    later,
     limits,
     picture,
     plane,
@@ -46,6 +47,8 @@ from backends.overlays import (
 )
 
 META = "clearband"
+# Colours of a map that fades, as they were made last.
+COLORS = "clearband colours"
 # A dashed outline is drawn as this many strokes at most: more would make drawing slow.
 MOST_DASHES = 400
 OPACITY = {"ClassMap": 0.7, "ScoreMap": 0.75, "Heatmap": 0.65, "ConceptMaps": 0.65}
@@ -76,7 +79,7 @@ def to_layers(overlay: Overlay, frame: Frame, *, choice: int = 0) -> list[Any]:
 def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
     """Put a newer state of an overlay into its layers; False where they must be made anew.
 
-    Lines that a heatmap asks for since are `further_layers`.
+    Lines that a heatmap asks for since are `further_layers`; what is `later` comes by `put_colors`.
     """
     if not layers or (len(layers) > 1 and not isinstance(overlay, Heatmap)):
         return False
@@ -88,7 +91,8 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
         same = dict(before.class_names) == dict(overlay.class_names)
         if not same or before.fade != overlay.fade:
             return False
-        layer.data = picture(overlay)
+        if not later(overlay):
+            layer.data = picture(overlay)
     elif isinstance(overlay, (ScoreMap, ConceptMaps)):
         values = plane(overlay, choice)
         low, high = limits(overlay, choice)
@@ -118,6 +122,21 @@ def update_layers(layers: list[Any], overlay: Overlay, choice: int = 0) -> bool:
     for layer in layers:
         layer.metadata[META] = {"overlay": overlay, "choice": choice}
     return True
+
+
+def put_colors(layer: Any, colors: NDArray[np.uint8], part: float | None = None) -> None:
+    """Give the layer of a map that fades its colours, made elsewhere; swiped only a part.
+
+    Parameters
+    ----------
+    colors : array of shape (rows, cols, 4)
+    part : float, optional
+        Of its width.
+    """
+    layer.metadata[COLORS] = colors
+    cols = colors.shape[1]
+    keep = cols if part is None else min(cols, max(1, round(part * cols)))
+    layer.data = colors[:, :keep]
 
 
 def further_layers(layers: list[Any], overlay: Overlay, frame: Frame) -> list[Any]:
@@ -206,7 +225,10 @@ def _class_map(overlay: ClassMap, frame: Frame, choice: int) -> list[Any]:
     from napari.layers import Image, Labels
 
     if overlay.fade:
-        return [Image(faded(overlay), name=overlay.title, rgb=True, **_place(overlay, frame))]
+        # Clear until the colours are there.
+        wait = later(overlay)
+        colors = np.zeros((*overlay.labels.shape, 4), np.uint8) if wait else faded(overlay)
+        return [Image(colors, name=overlay.title, rgb=True, **_place(overlay, frame))]
     layer = Labels(
         overlay.labels,
         name=overlay.title,

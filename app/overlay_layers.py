@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app import layers as conversion
 from app import overlay_looks as looks
@@ -103,6 +104,7 @@ class OverlayLayers:
         above = sum(1 for row in rows if row.id in _ABOVE)
         self.board.put(scene.id, self._row(overlay), at=above)
         self._apply(scene.id, overlay.id)
+        self._color_later(overlay)
         self._compute_legend(overlay)
         if overlay.shown and not isinstance(overlay, (MatrixField, ClusterField)):
             self.workspace.activate_overlay(overlay.id)
@@ -126,6 +128,7 @@ class OverlayLayers:
             self._put(scene, overlay, more, None if at is None else at + 1)
         self.board.put(scene.id, self._row(overlay, row))
         self._apply(scene.id, overlay.id)
+        self._color_later(overlay)
         self._compute_legend(overlay)
 
     def _on_removed(self, overlay: Overlay) -> None:
@@ -226,6 +229,26 @@ class OverlayLayers:
                 if hasattr(layer, "colorbar"):  # colours that are drawn as they are have no bar
                     layer.colorbar.visible = overlay_id == active and not layer.rgb
 
+    def _color_later(self, overlay: Overlay) -> None:
+        """Make the colours of a large map that fades on a worker."""
+        if not isinstance(overlay, ClassMap) or not looks.later(overlay):
+            return
+
+        def show(colors: NDArray[np.uint8]) -> None:
+            made = self._layers.get(overlay.id)
+            if made and self.workspace.overlays.get(overlay.id) is overlay:
+                swiped = self.board.active(overlay.scene_id) == overlay.id
+                conversion.put_colors(made[0], colors, self.board.swipe if swiped else None)
+
+        job = Job(
+            f"Colours of {overlay.title}",
+            lambda progress: looks.faded(overlay),
+            scene_id=overlay.scene_id,
+            topic=f"colours {overlay.id}",
+            quiet=True,
+        )
+        self.workspace.submit(job, on_result=show)
+
     # -- legends -------------------------------------------------------------------------
 
     def _compute_legend(self, overlay: Overlay) -> None:
@@ -290,6 +313,11 @@ def legend_of(
 
 def _cut(layer: Any, overlay: Overlay, part: float | None) -> None:
     choice = layer.metadata[conversion.META]["choice"]
+    if looks.later(overlay):
+        colors = layer.metadata.get(conversion.COLORS)
+        if colors is not None:
+            conversion.put_colors(layer, colors, part)
+        return
     if isinstance(overlay, ClassMap):
         cols = overlay.labels.shape[1]
     else:

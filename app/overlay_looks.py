@@ -19,6 +19,8 @@ LIMITS_SAMPLE = 250_000
 PARTIAL_SAMPLE = 40_000
 # Of the least sure pixels of a map that fades.
 FAINTEST = 0.12
+# Colours of larger maps that fade are made on a worker: 2 million pixels take 35 ms.
+MOST_AT_ONCE = 300_000
 
 KINDS = {
     "ClassMap": "class map",
@@ -35,6 +37,11 @@ KINDS = {
 def picture(overlay: ClassMap) -> NDArray[Any]:
     """Return what the layer of a class map shows: its values, or colours where pixels fade."""
     return faded(overlay) if overlay.fade else np.asarray(overlay.labels)
+
+
+def later(overlay: Overlay) -> bool:
+    """Tell whether what its layer shows takes too long for the window's thread."""
+    return isinstance(overlay, ClassMap) and overlay.fade and overlay.labels.size > MOST_AT_ONCE
 
 
 def faded(overlay: ClassMap) -> NDArray[np.uint8]:

@@ -25,8 +25,6 @@ MAPS = {
 }
 # Of a scene with more borders, pixels are marked instead of lines drawn.
 MOST_LINES = 60_000
-# Of a larger scene, clusters are drawn evenly; certainty has a map of its own.
-MOST_FADED = 600_000
 KEPT_NAMES = {1: "Kept", 2: "Passed over"}
 
 
@@ -65,10 +63,8 @@ def block_map(
     if what == "clusters":
         sure = np.nan_to_num(block.certainty.astype(np.float32))
         names = cluster_names(block)
-        # Colours that fade are made on the window's thread.
-        fade = block.cluster.size <= MOST_FADED
         return ClassMap(
-            *head, **common, labels=block.cluster, class_names=names, confidence=sure, fade=fade
+            *head, **common, labels=block.cluster, class_names=names, confidence=sure, fade=True
         )
     if what == "kept":
         mask = block.sequence > 0 if kept is None else kept

@@ -7,6 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app import overlay_looks
+from backends.jobs import Progress
 from backends.overlays import (
     ClassMap,
     ConceptMaps,
@@ -215,6 +217,46 @@ def test_swipe_cuts_the_active_overlay_without_copying(desk, make_scene, put) ->
     desk.canvas.board.activate(scene.id, under.id)
     assert desk.canvas.board.swipe is None
     assert layer.data.shape == (24, 32)
+
+
+def test_colours_of_a_large_map_that_fades_are_made_by_a_job(
+    desk, make_scene, put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlay_looks, "MOST_AT_ONCE", 100)
+    asked = []
+    monkeypatch.setattr(
+        desk.workspace, "submit", lambda job, on_result=None, **more: asked.append((job, on_result))
+    )
+
+    def answer() -> None:
+        for job, show in asked:
+            if job.title.startswith("Colours of"):
+                show(job.run(Progress()))
+        asked.clear()
+
+    scene = put(make_scene())
+    sure = np.linspace(0, 1, 24 * 32, dtype=np.float32).reshape(24, 32)
+    first = class_map(scene, confidence=sure, fade=True)
+    desk.workspace.add_overlay(first)
+    (layer,) = desk.canvas.overlays.layers(first.id)
+    assert not layer.data.any()  # nothing was worked out on the window's thread
+    desk.canvas.board.set_swipe(0.5)
+    answer()
+    np.testing.assert_array_equal(layer.data, overlay_looks.faded(first)[:, :16])
+    desk.canvas.board.set_swipe(None)
+    np.testing.assert_array_equal(layer.data, overlay_looks.faded(first))
+    # A newer state keeps the layer and the old colours until its own are there.
+    second = replace(first, labels=np.ones_like(first.labels))
+    third = replace(first, labels=np.full_like(first.labels, 2))
+    desk.workspace.add_overlay(second)
+    desk.workspace.add_overlay(third)
+    np.testing.assert_array_equal(layer.data, overlay_looks.faded(first))
+    answer()
+    assert desk.canvas.overlays.layers(first.id) == [layer]
+    np.testing.assert_array_equal(layer.data, overlay_looks.faded(third))
+    desk.workspace.add_overlay(second)
+    desk.workspace.remove_overlay(first.id)
+    answer()  # too late: nothing to colour
 
 
 def test_concept_is_chosen_in_its_row(desk, make_scene, put) -> None:
