@@ -106,6 +106,12 @@ def bench(
         )
         emit(made, as_json=as_json, text=concept_sets.text(made))
         return
+    if names == ["concept-backbone"]:
+        from app.bench import concept_backbone
+
+        made = concept_backbone.tabulate(out)
+        emit(made, as_json=as_json, text=concept_backbone.text(made))
+        return
     if names == ["fire-accuracy"]:
         from app.bench import fire_accuracy
 

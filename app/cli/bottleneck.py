@@ -29,7 +29,10 @@ def bottleneck_command(
         Path | None, typer.Option("--words", help="Also these phrases, one a line; with --tower.")
     ] = None,
     tower: Annotated[
-        str, typer.Option("--tower", help="open_clip NAME:WEIGHTS, the encoder's text tower.")
+        str,
+        typer.Option(
+            "--tower", help="The encoder's text tower, NAME:WEIGHTS or transformers:NAME."
+        ),
     ] = "",
     concepts: Annotated[int, typer.Option("--concepts", help="In the bottleneck.")] = 64,
     active: Annotated[int, typer.Option("--active", help="Concepts an image.")] = 12,
@@ -70,8 +73,8 @@ def bottleneck_command(
         from backends.concepts.bottleneck_folder import bottleneck_of, candidates_of
         from backends.concepts.decomposition import METHODS
         from backends.concepts.learning_concepts import encode_folder
-        from backends.concepts.naming import OpenClipTower
         from backends.concepts.opening import open_encoder
+        from backends.concepts.towers import open_tower
         from backends.learning.grouping import GroupRule
 
         torch.set_num_threads(devices.model_threads())
@@ -82,8 +85,7 @@ def bottleneck_command(
             dictionary.encoder, weights, device=devices.choose(device).id, progress=progress
         )
         dictionary.check(encoder.digest, encoder.title)
-        name, _, tag = tower.partition(":")
-        text = OpenClipTower(name, tag) if tower else None
+        text = open_tower(tower, fetch=fetch, progress=progress) if tower else None
         found = candidates_of(dictionary if words is None else None, words, text)
         images, _ = encode_folder(
             folder, lambda scene: encoder, rule=GroupRule(group_pattern, group_block, gap),

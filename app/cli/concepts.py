@@ -80,6 +80,18 @@ def concepts_command(
         int, typer.Option("--concepts", help="train: how many; 0: four times the features.")
     ] = 0,
     active: Annotated[int, typer.Option("--active", help="train: concepts a patch.")] = 8,
+    groups: Annotated[
+        str,
+        typer.Option(
+            "--groups", help="train: shares of the groups, coarse first, or: small, published."
+        ),
+    ] = "small",
+    dictionary: Annotated[
+        Path | None,
+        typer.Option(
+            "--dictionary", help="train: take this published one (CFM, Insight), train none."
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option("--steps", help="train.")] = 2000,
     batch: Annotated[int, typer.Option("--batch", help="train: patches a step.")] = 2048,
     rate: Annotated[float, typer.Option("--rate", help="train: learning rate.")] = 1e-3,
@@ -91,7 +103,8 @@ def concepts_command(
         Path | None, typer.Option("--words", help="train: name by these, one a line; --tower.")
     ] = None,
     tower: Annotated[
-        str, typer.Option("--tower", help="train: open_clip NAME:WEIGHTS, the words' side.")
+        str,
+        typer.Option("--tower", help="train: the words' side, NAME:WEIGHTS or transformers:NAME."),
     ] = "",
     split: Split = "70,15,15",
     group_pattern: GroupPattern = "",
@@ -121,7 +134,8 @@ def concepts_command(
             raise WrongUse("Give one folder of images: concepts train FOLDER --out DIR.")
         _train(
             Path(words[1]), out, as_json, model=model, weights=weights, layer=layer, dense=dense,
-            pooling=pooling, tile=tile, concepts=count, active=active, steps=steps, batch=batch,
+            pooling=pooling, tile=tile, groups=groups,
+            dictionary=dictionary, concepts=count, active=active, steps=steps, batch=batch,
             rate=rate, seed=seed, library=library, words=words_file, tower=tower, split=split,
             group_pattern=group_pattern, group_block=group_block, gap=gap, resume=resume,
             fetch=fetch, untrained=untrained, device=device,
@@ -201,8 +215,9 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
             encode_folder,
             learn_concepts,
         )
-        from backends.concepts.naming import OpenClipTower
         from backends.concepts.opening import make_encoder
+        from backends.concepts.published import open_published
+        from backends.concepts.towers import open_tower
         from backends.learning.grouping import GroupRule
 
         torch.set_num_threads(devices.model_threads())
@@ -215,7 +230,9 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
                 way_out="'clearband explain --list' lists networks; spectra takes the bands.",
             )
         how = Settings(given["steps"], given["batch"], given["rate"], seed=given["seed"])
-        settings = LearnSettings(given["concepts"], given["active"], how, given["seed"])
+        settings = LearnSettings(
+            given["concepts"], given["active"], how, given["seed"], _fractions(given["groups"])
+        )
 
         def make(scene: Any) -> Any:
             colour[0] = bool(scene.info.is_rgb)
@@ -235,11 +252,14 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
         if given["words"] is not None or given["tower"]:
             if given["words"] is None or not given["tower"]:
                 raise WrongUse("Naming by words needs both: --words FILE --tower NAME:WEIGHTS.")
-            tower_name, _, tag = given["tower"].partition(":")
-            tower = OpenClipTower(tower_name, tag)
+            tower = open_tower(given["tower"], fetch=given["fetch"], progress=progress)
             named = Words(tuple(read_words(given["words"])), tower, colour[0])
+        taken = None
+        if given["dictionary"] is not None:
+            about = {**encoder.about, "digest": encoder.digest, "title": encoder.title}
+            taken = open_published(given["dictionary"], about)
         made = learn_concepts(
-            images, encoder, out, settings, library=given["library"], words=named,
+            images, encoder, out, settings, library=given["library"], words=named, taken=taken,
             resume=given["resume"],
             device=chosen, command=command, progress=progress,
         )  # fmt: skip
@@ -307,6 +327,20 @@ def _training_text(values: dict[str, Any]) -> str:
         rows[f"Left out {number}"] = f"{name}: {why}"
     rows["Written"] = values["written"]
     return table(rows)
+
+
+def _fractions(text: str) -> tuple[float, ...]:
+    from backends.concepts.autoencoder import PUBLISHED_FRACTIONS, SMALL_FRACTIONS
+
+    known = {"small": SMALL_FRACTIONS, "published": PUBLISHED_FRACTIONS}
+    if text in known:
+        return known[text]
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise WrongUse(
+            f"{text} are no groups.", way_out="Use small, published, or shares as 0.1,0.3,0.6."
+        ) from error
 
 
 def _place(text: str) -> tuple[int, int] | None:

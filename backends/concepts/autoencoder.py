@@ -155,7 +155,8 @@ class Quality:
     @property
     def sentence(self) -> str:
         """For people."""
-        words = f"{100 * (1 - self.fvu):.0f} % of the variance explained by {self.l0:.1f} concepts"
+        share = f"{100 * (1 - self.fvu):.0f} %" if self.fvu < 1 else "Nothing"
+        words = f"{share} of the variance explained by {self.l0:.1f} concepts"
         return words + (": concepts explain little here" if self.fvu > 0.5 else "")
 
     def to_dict(self) -> dict[str, Any]:

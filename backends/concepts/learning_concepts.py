@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backends.concepts.autoencoder import NestedAutoencoder, Sizes, codes_of, measure
+from backends.concepts.autoencoder import (
+    SMALL_FRACTIONS,
+    NestedAutoencoder,
+    Sizes,
+    codes_of,
+    measure,
+)
 from backends.concepts.autoencoder_files import (
     CONCEPTS_FILE,
     TRAINING_FILE,
@@ -27,9 +33,10 @@ from backends.concepts.autoencoder_files import (
     save_dictionary,
     save_training,
 )
-from backends.concepts.autoencoder_training import Settings, begin, train
+from backends.concepts.autoencoder_training import Settings, TrainingState, begin, train
 from backends.concepts.candidates import TextTower
 from backends.concepts.codes import Codes, joined
+from backends.concepts.encoded_images import EncodedImages, encode_folder
 from backends.concepts.encoders import Encoder, SpectraEncoder
 from backends.concepts.exemplars import (
     ConceptSpectra,
@@ -37,7 +44,7 @@ from backends.concepts.exemplars import (
     concept_spectra,
     find_exemplars,
 )
-from backends.concepts.feature_cache import FeatureCache, Stack
+from backends.concepts.feature_cache import Stack
 from backends.concepts.naming import (
     embed_vocabulary,
     name_by_exemplars,
@@ -47,44 +54,15 @@ from backends.concepts.naming import (
 )
 from backends.concepts.probe import Probe, fit_probe
 from backends.concepts.relations import Cooccurrence, cooccurrence
-from backends.errors import BadInput, ClearbandError
+from backends.errors import BadInput
 from backends.io import open_scene
 from backends.jobs import Progress
-from backends.learning.grouping import GroupRule, find_groups
-from backends.learning.image_split import SHARES, split_images
 
-# What is held out of a single scene for measuring, and of images without classes.
+__all__ = ["EncodedImages", "LearnSettings", "Words", "encode_folder", "learn_concepts", "probes",
+           "random_concepts"]  # fmt: skip
+
+# What is held out of a single scene for measuring.
 _HELD_OUT = 10
-
-
-@dataclass(frozen=True, eq=False)
-class EncodedImages:
-    """Images as features.
-
-    Attributes
-    ----------
-    paths : tuple of Path
-    patches : tuple of arrays of shape (patches, d)
-    grids : tuple of (rows, cols)
-    label : int64 array of shape (images,)
-        -1 where there are no classes.
-    classes : tuple of str
-    part : int array of shape (images,)
-        0 training, 1 validation, 2 test, below 0 left out.
-    skipped : tuple of (name, why)
-    """
-
-    paths: tuple[Path, ...]
-    patches: tuple[NDArray[Any], ...]
-    grids: tuple[tuple[int, int], ...]
-    label: NDArray[np.int64]
-    classes: tuple[str, ...]
-    part: NDArray[Any]
-    skipped: tuple[tuple[str, str], ...] = ()
-
-    def of(self, part: int) -> list[int]:
-        """Return the numbers of the images of a part."""
-        return np.flatnonzero(self.part == part).tolist()
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,76 +96,20 @@ class LearnSettings:
     training : Settings
     seed : int
         Of the split.
+    fractions : tuple of float
+        Shares of the groups, coarse first.
     """
 
     concepts: int = 0
     active: int = 8
     training: Settings = field(default_factory=Settings)
     seed: int = 0
+    fractions: tuple[float, ...] = SMALL_FRACTIONS
 
     def sizes(self, features: int) -> Sizes:
         """Return the sizes for so many features."""
-        return Sizes(features, self.concepts or max(16, min(4 * features, 2048)), self.active)
-
-
-def encode_folder(
-    source: Path,
-    make: Callable[[Any], Encoder],
-    *,
-    rule: GroupRule | None = None,
-    shares: Sequence[float] = SHARES,
-    gap: int = 0,
-    seed: int = 0,
-    cache: FeatureCache | None = None,
-    progress: Progress | None = None,
-) -> tuple[EncodedImages, Encoder]:
-    """Encode a folder (or table) of images with or without classes, or one image.
-
-    Bad images are left out and listed.
-
-    Parameters
-    ----------
-    make : callable
-        Takes the first scene, returns the encoder.
-    rule, shares, gap, seed
-        Of the split by whole groups; see `backends.learning.image_split`.
-
-    Raises
-    ------
-    BadInput
-        There is nothing that can be read.
-    """
-    progress, cache = progress or Progress(), cache or FeatureCache()
-    paths, label, classes, part, names = _found(source, rule, shares, gap, seed)
-    encoder: Encoder | None = None
-    kept: list[int] = []
-    patches: list[NDArray[Any]] = []
-    grids: list[tuple[int, int]] = []
-    skipped: list[tuple[str, str]] = []
-    progress.start(len(paths), "images", "Looking at images")
-    for number, path in enumerate(paths):
-        progress.check()
-        try:
-            with open_scene(path) as scene:
-                encoder = encoder or make(scene)
-                found = cache.features(encoder, scene, Progress(progress.token))
-        except ClearbandError as error:
-            if len(paths) == 1 or (encoder is None and not kept and not _is_image_fault(error)):
-                raise
-            skipped.append((names[number], str(error)))
-        else:
-            kept.append(number)
-            patches.append(found.values)
-            grids.append(found.grid)
-        progress.advance()
-    if encoder is None or not kept:
-        first = f"; the first: {skipped[0][1]}" if skipped else ""
-        raise BadInput(f"None of {len(paths)} images could be read{first}", subject=source)
-    images = EncodedImages(
-        tuple(paths[n] for n in kept), tuple(patches), tuple(grids), label[kept], classes,
-        part[kept], tuple(skipped),
-    )  # fmt: skip
-    return images, encoder
+        count = self.concepts or max(16, min(4 * features, 2048))
+        return Sizes(features, count, self.active, self.fractions)
 
 
 def learn_concepts(
@@ -198,6 +120,7 @@ def learn_concepts(
     *,
     library: Path | None = None,
     words: Words | None = None,
+    taken: Dictionary | None = None,
     resume: bool = False,
     device: str = "cpu",
     command: Sequence[str] = (),
@@ -207,6 +130,9 @@ def learn_concepts(
 
     Parameters
     ----------
+    taken : Dictionary, optional
+        One that was trained elsewhere on this encoder's features (`published`): nothing is
+        trained, only found out about.
     library : path, optional
         Of spectra, to name concepts of a cube.
     words : Words, optional
@@ -220,23 +146,20 @@ def learn_concepts(
     """
     settings, progress = settings or LearnSettings(), progress or Progress()
     training, held = _split_patches(images)
-    if not settings.concepts and isinstance(encoder, SpectraEncoder):
-        settings = replace(settings, concepts=64)
-    how, sizes = settings.training, settings.sizes(training.parts[0].shape[1])
-    identity = _sha(encoder.digest, [str(p) for p in images.paths], images.part.tolist(),
-                    sizes.to_dict(), how.to_dict())  # fmt: skip
-    checkpoint = out / TRAINING_FILE
-    state = load_training(checkpoint, identity) if resume else None
-    state = state or begin(training, sizes, how)
-    train(
-        state, training, how, device=device, progress=progress,
-        save=lambda now: save_training(now, identity, checkpoint),
-    )  # fmt: skip
-    network = state.network.cpu().eval().requires_grad_(False)
     about = {**encoder.about, "digest": encoder.digest, "title": encoder.title}
-    made = Dictionary(network, state.scaling, about)
+    curves: dict[str, Any] = {}
+    if taken is not None:
+        taken.check(encoder.digest, encoder.title)
+        made = taken
+    else:
+        if not settings.concepts and isinstance(encoder, SpectraEncoder):
+            settings = replace(settings, concepts=64)
+        state = _trained(images, encoder, training, out, settings, resume, device, progress)
+        network = state.network.cpu().eval().requires_grad_(False)
+        made, curves = Dictionary(network, state.scaling, about), state.curves.to_dict()
+    sizes = made.sizes
     progress.note("Measuring on what was kept out")
-    made.quality = measure(network, state.scaling.apply(held))
+    made.quality = measure(made.network, made.scaling.apply(held))
     codes = joined(_codes(made, part) for part in training.parts)
     progress.check()
     progress.note("Relating concepts")
@@ -253,14 +176,16 @@ def learn_concepts(
         _named(made, words, mean_codes, related, exemplars)
     if isinstance(encoder, SpectraEncoder):
         _spectral(made, encoder, codes, training, library, images.paths[0])
+    seen = f"{len(in_training)} images, {len(training)} patches"
+    elsewhere = made.card.get("trained_on", "")
     made.card = {
-        "trained_on": f"{len(in_training)} images, {len(training)} patches",
+        "trained_on": f"{elsewhere}; described on {seen}" if taken is not None else seen,
         "measured_on": "images that were kept out" if _held_out(images) else "its own patches",
         "files": [str(images.paths[n]) for n in in_training],
         "grids": [list(images.grids[n]) for n in in_training],
         "classes": list(images.classes),
-        "curves": state.curves.to_dict(),
-        "settings": how.to_dict(),
+        "curves": curves,
+        "settings": {} if taken is not None else settings.training.to_dict(),
         "command": " ".join(command),
         "skipped": [list(s) for s in images.skipped],
         "relations": len(related.relations()),
@@ -271,8 +196,29 @@ def learn_concepts(
         made.extra |= probe.to_arrays()
         made.card["probe"] = figures
     save_dictionary(made, out / CONCEPTS_FILE)
-    checkpoint.unlink(missing_ok=True)
+    (out / TRAINING_FILE).unlink(missing_ok=True)
     return made
+
+
+def _trained(
+    images: EncodedImages,
+    encoder: Encoder,
+    training: Stack,
+    out: Path,
+    settings: LearnSettings,
+    resume: bool,
+    device: str,
+    progress: Progress,
+) -> TrainingState:
+    how, sizes = settings.training, settings.sizes(training.parts[0].shape[1])
+    identity = _sha(encoder.digest, [str(p) for p in images.paths], images.part.tolist(),
+                    sizes.to_dict(), how.to_dict())  # fmt: skip
+    checkpoint = out / TRAINING_FILE
+    state = load_training(checkpoint, identity) if resume else None
+    return train(
+        state or begin(training, sizes, how), training, how, device=device, progress=progress,
+        save=lambda now: save_training(now, identity, checkpoint),
+    )  # fmt: skip
 
 
 def probes(
@@ -390,36 +336,6 @@ def _split_patches(images: EncodedImages) -> tuple[Stack, NDArray[np.float32]]:
     if len(rows) > 200_000:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:200_000])
     return training, held[rows]
-
-
-def _found(
-    source: Path, rule: GroupRule | None, shares: Sequence[float], gap: int, seed: int
-) -> tuple[list[Path], NDArray[np.int64], tuple[str, ...], NDArray[Any], list[str]]:
-    from backends.explain.batch import images_in
-    from backends.learning.image_folder import find_images
-
-    has_folders = source.is_dir() and any(p.is_dir() for p in source.iterdir())
-    if source.suffix.lower() == ".csv" or has_folders:
-        found = find_images(source, rule)
-        split = split_images(
-            found.label, found.groups, seed=seed, shares=shares, gap=gap,
-            given=found.parts if any(found.parts) else (),
-        )  # fmt: skip
-        names = [f"{found.classes[i.label]}/{i.name}" for i in found.images]
-        return [i.path for i in found.images], found.label, found.classes, split.part, names
-    paths = images_in(source)
-    part = np.zeros(len(paths), np.int64)
-    if len(paths) >= 2 * _HELD_OUT:
-        groups = find_groups([p.name for p in paths], [""] * len(paths), rule or GroupRule())
-        split = split_images(
-            np.zeros(len(paths), np.int64), groups, seed=seed, shares=(0.9, 0, 0.1)
-        )
-        part = split.part.astype(np.int64)
-    return list(paths), np.full(len(paths), -1, np.int64), (), part, [p.name for p in paths]
-
-
-def _is_image_fault(error: ClearbandError) -> bool:
-    return isinstance(error, BadInput)
 
 
 def _sha(*facts: Any) -> str:

@@ -25,8 +25,12 @@ from backends.concepts.autoencoder_files import Dictionary
 from backends.concepts.candidates import TextTower
 from backends.concepts.exemplars import ConceptSpectra, Exemplars
 from backends.concepts.relations import Relation
-from backends.errors import BadInput, MissingCapability
+from backends.concepts.towers import OpenClipTower
+from backends.errors import BadInput
 from backends.io.writers.atomic import replacing
+
+__all__ = ["OpenClipTower", "embed_vocabulary", "name_by_exemplars", "name_by_spectra",
+           "name_with_words", "vectors_with_relatives"]  # fmt: skip
 
 RUNNERS_UP = 6
 # As published: lengths of the mixed codes are brought to their mean times this.
@@ -40,53 +44,6 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "happening": ("a photo of someone {}.", "a picture of {}.", "an image that shows {}.",
                   "something {}.", "a scene of {}.", "people {}."),
 }  # fmt: skip
-
-
-class OpenClipTower:
-    """The text tower of a CLIP of the open_clip package.
-
-    Parameters
-    ----------
-    name : str
-        As open_clip calls it: ``"ViT-B-16"``.
-    weights : str
-        A tag or a file; never left out, for open_clip would take random ones then.
-
-    Raises
-    ------
-    MissingCapability
-        The package is not installed, or the weights are not here.
-    """
-
-    def __init__(self, name: str, weights: str) -> None:
-        try:
-            import open_clip
-        except ImportError as error:
-            raise MissingCapability(
-                "Naming by words needs the package open_clip, which is not installed.",
-                way_out="Install open-clip-torch; without it concepts are named by exemplars.",
-            ) from error
-        try:
-            self._model = open_clip.create_model(name, pretrained=weights, require_pretrained=True)
-        except (RuntimeError, OSError, ValueError) as error:
-            raise MissingCapability(
-                f"The weights {weights} of {name} could not be had.",
-                way_out="Put the file here and name it; see the package's page.",
-                details=repr(error),
-            ) from error
-        self._tokens = open_clip.get_tokenizer(name)
-        self.digest = hashlib.sha256(f"open_clip {name} {weights}".encode()).hexdigest()
-
-    def embed(self, phrases: Sequence[str]) -> NDArray[np.float32]:
-        """Return unit embeddings, shape (phrases, d)."""
-        import torch
-
-        parts = []
-        with torch.no_grad():
-            for low in range(0, len(phrases), 256):
-                some = self._model.encode_text(self._tokens(list(phrases[low : low + 256])))
-                parts.append(torch.nn.functional.normalize(some.float(), dim=-1).cpu().numpy())
-        return np.asarray(np.concatenate(parts), np.float32)
 
 
 def embed_vocabulary(

@@ -1,7 +1,9 @@
 """The published dictionaries' layout: files of the library dictionary_learning, as Insight's.
 
 A file of plain tensors ``W_enc`` (d × F), ``b_enc``, ``W_dec`` (F × d), ``b_dec``,
-``threshold``, ``k``, ``group_sizes``. Features go in unscaled. Nothing is unpickled.
+``threshold``, ``k``, ``group_sizes``. Features go in unscaled. Insight's were found in
+CLIP-DINOiser's patches of ViT-B/16; whether an encoder is that one, the file does not say.
+Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -59,4 +61,5 @@ def open_published(path: Path, encoder: Mapping[str, Any]) -> Dictionary:
         network.offset.copy_(found["b_dec"].float())
         network.threshold.copy_(found.get("threshold", torch.zeros(())).float().reshape(()))
     scaling = Scaling(np.zeros(features, np.float32), 1.0)
-    return Dictionary(network.eval().requires_grad_(False), scaling, dict(encoder))
+    card = {"trained_on": f"elsewhere, as published ({path.name})"}
+    return Dictionary(network.eval().requires_grad_(False), scaling, dict(encoder), card=card)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from small_clip import SMALL
 from test_encoders import picture
 from torch import nn
 
@@ -18,31 +17,6 @@ from backends.concepts.encoders import NetworkEncoder, hub, patches
 from backends.concepts.encoders.pooling import Pooling
 from backends.concepts.opening import make_encoder, open_encoder
 from backends.errors import BadInput, MissingCapability, WrongUse
-
-SMALL = "ViT-small-for-tests"
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
-    """The package, knowing a small model, and a file of that model's weights."""
-    open_clip = pytest.importorskip("open_clip")
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("open_clip")
-    (folder / f"{SMALL}.json").write_text(json.dumps({
-        "embed_dim": 16,
-        "vision_cfg": {"image_size": 32, "layers": 4, "width": 32, "patch_size": 8,
-                       "head_width": 16},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2,
-                     "layers": 2},
-    }))  # fmt: skip
-    open_clip.add_model_config(folder / f"{SMALL}.json")
-    torch.manual_seed(0)
-    model = open_clip.create_model(SMALL, load_weights=False)
-    save_file(model.state_dict(), folder / "weights.safetensors")
-    yield open_clip, folder / "weights.safetensors"
-    open_clip.factory._MODEL_CONFIG_PATHS.remove(folder / f"{SMALL}.json")
-    open_clip.factory._rescan_model_configs()
 
 
 def _noise(rows: int = 32, cols: int = 32) -> torch.Tensor:

@@ -1,0 +1,3 @@
+"""The name of the small CLIP of the fixture ``clip``."""
+
+SMALL = "ViT-small-for-tests"
