@@ -235,6 +235,20 @@ def test_concepts_on_real_sets() -> None:
             assert numbers(cells[place]) == pytest.approx(wanted, abs=off)
 
 
+def test_concepts_through_the_real_backbone() -> None:
+    made = result("concept_backbone")
+    assert made["weights"] == "random"
+    stages = {s["stage"]: s["cpu_seconds"] for s in made["stages"]}
+    learning = next(s for name, s in stages.items() if "steps of 16384" in name)
+    told = README[README.index("The published sizes run through") :].split("\n\n")[0]
+    peak = max(s["peak_mb"] for s in made["stages"]) / 1024
+    sizes = made["sizes"]
+    assert numbers(told[told.index("512 features") :].replace(",", "")) == pytest.approx([
+        sizes["features"], sizes["concepts"], sizes["active"], 16384, made["patches"],
+        made["images"], stages["features of the images"], learning, round(peak, 1),
+    ])  # fmt: skip
+
+
 def test_speed_of_concepts() -> None:
     found = result("bench_concepts")["concepts"]
     codes, training = found["codes"], found["training"]

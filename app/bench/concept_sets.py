@@ -194,6 +194,7 @@ def _masks(one: ConceptSet, folder: Path, data: Path, seed: int) -> dict[str, An
     """Measure segmentation of nuclei: directions learnt on training images' patches."""
     from backends.concepts.learning_concepts import encode_folder, learn_concepts
     from backends.concepts.opening import make_encoder
+    from backends.concepts.segment_folder import share_of_cells
     from backends.io.labels import open_labels
 
     encoder = make_encoder("", data / one.weights, layer=one.layer)
@@ -209,7 +210,7 @@ def _masks(one: ConceptSet, folder: Path, data: Path, seed: int) -> dict[str, An
     masks = [
         np.asarray(open_labels(folder / "labels" / path.name).values > 0) for path in images.paths
     ]
-    covered = [_share_of_cells(m, g) for m, g in zip(masks, images.grids, strict=True)]
+    covered = [share_of_cells(m, g) for m, g in zip(masks, images.grids, strict=True)]
     # Cells that are clearly one or the other are learnt from; all pixels are measured.
     marks = [np.where(c > 0.6, 1, np.where(c < 0.2, 0, -1)).ravel() for c in covered]
     truth = {n: masks[n].astype(int) for n in images.of(2)}
@@ -290,6 +291,7 @@ def _segmented(
     training: Sequence[int],
     truth: dict[int, NDArray[Any]],
 ) -> dict[str, float]:
+    from backends.concepts.segment_folder import to_pixels
     from backends.concepts.segmentation import ClassDirections, ConceptSegmentation, mean_iou
 
     learn = np.concatenate([np.asarray(patches[n], np.float32) for n in training])
@@ -305,24 +307,12 @@ def _segmented(
             ("concepts", by_concepts.scores(made.codes(values))),
             ("dense", directions.scores(values)),
         ):
-            told[name].append(_on_pixels(scores.argmax(1).reshape(grids[number]), mask).ravel())
+            told[name].append(
+                to_pixels(scores.argmax(1).reshape(grids[number]), mask.shape).ravel()
+            )
         wanted.append(mask.ravel())
     every = np.concatenate(wanted)
     return {name: mean_iou(every, np.concatenate(v), count)[0] for name, v in told.items()}
-
-
-def _on_pixels(cells: NDArray[Any], like: NDArray[Any]) -> NDArray[Any]:
-    r = np.arange(like.shape[0]) * cells.shape[0] // like.shape[0]
-    c = np.arange(like.shape[1]) * cells.shape[1] // like.shape[1]
-    return np.asarray(cells[np.ix_(r, c)])
-
-
-def _share_of_cells(mask: NDArray[Any], grid: tuple[int, int]) -> NDArray[np.float64]:
-    r = np.arange(mask.shape[0]) * grid[0] // mask.shape[0]
-    c = np.arange(mask.shape[1]) * grid[1] // mask.shape[1]
-    cell = (r[:, None] * grid[1] + c[None]).ravel()
-    count = np.bincount(cell, minlength=grid[0] * grid[1])
-    return np.bincount(cell, mask.ravel(), grid[0] * grid[1]) / np.maximum(count, 1)
 
 
 def _quality(made: Any) -> dict[str, float]:

@@ -45,7 +45,8 @@ def bench(
         typer.Option("--set", help="hsi, finetune: name=value, a setting of the model."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="hsi, mhc, finetune, fire-accuracy: keep runs done.")
+        bool,
+        typer.Option("--resume", help="hsi, mhc, finetune, fire-accuracy, concept-sets: go on."),
     ] = False,
 ) -> None:
     """Measure; ratios to the peer carry over to other machines, seconds do not."""

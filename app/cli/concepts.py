@@ -28,7 +28,8 @@ from backends.jobs import Job, Progress
 @app.command("concepts")
 def concepts_command(
     words: Annotated[
-        list[str], typer.Argument(metavar="IMAGE | train FOLDER", help="What to look at.")
+        list[str],
+        typer.Argument(metavar="IMAGE | train FOLDER | segment FOLDER", help="What to look at."),
     ],
     out: Out = None,
     model: Annotated[
@@ -62,7 +63,11 @@ def concepts_command(
     ] = "",
     labels: Annotated[
         Path | None,
-        typer.Option("--labels", help="A label file of the image: it teaches to decide; --at."),
+        typer.Option(
+            "--labels",
+            help="A label file of the image: it teaches to decide; --at. "
+            "segment: a folder of masks named as the images.",
+        ),
     ] = None,
     bottleneck: Annotated[
         Path | None, typer.Option("--bottleneck", help="A bottleneck that decides on the image.")
@@ -100,12 +105,15 @@ def concepts_command(
         Path | None, typer.Option("--library", help="train on spectra: to name concepts by.")
     ] = None,
     words_file: Annotated[
-        Path | None, typer.Option("--words", help="train: name by these, one a line; --tower.")
+        Path | None, typer.Option("--words", help="Names, one a line; with --tower.")
     ] = None,
     tower: Annotated[
         str,
         typer.Option("--tower", help="train: the words' side, NAME:WEIGHTS or transformers:NAME."),
     ] = "",
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="segment: masks above 0 are one class, 0 another.")
+    ] = False,
     split: Split = "70,15,15",
     group_pattern: GroupPattern = "",
     group_block: GroupBlock = 0,
@@ -125,7 +133,8 @@ def concepts_command(
 
     Writes JSON, the layers (GeoTIFF and NPY) and the graph of the concepts (GraphML).
     'concepts train FOLDER' finds the concepts first: in images (one folder a class where there
-    are classes), or in one scene.
+    are classes), or in one scene. 'concepts segment FOLDER --labels DIR' tells classes apart by
+    them, pixel by pixel, led by some of the masks or by words, and measures it on the others.
     """
     if out is None:
         raise WrongUse("Give a folder for the results: --out DIR.")
@@ -140,6 +149,16 @@ def concepts_command(
             group_pattern=group_pattern, group_block=group_block, gap=gap, resume=resume,
             fetch=fetch, untrained=untrained, device=device,
         )  # fmt: skip
+        return
+    if words[0] == "segment" and len(words) == 2 and model:
+        from app.cli.concepts_segment import segment
+
+        given = {
+            "model": model, "weights": weights, "labels": labels, "foreground": foreground,
+            "words": words_file, "tower": tower, "seed": seed, "device": device,
+        }  # fmt: skip
+        command = command_line("concepts segment", words[1], out, given)
+        segment(Path(words[1]), out, as_json, command, **given)
         return
     if len(words) != 1 or not model:
         raise WrongUse(

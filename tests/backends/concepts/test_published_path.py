@@ -106,8 +106,9 @@ def test_clip_densely_a_published_dictionary_and_words_by_command(
     told = json.loads(capsys.readouterr().out)
     assert {c["name"] for c in told["concepts"]} <= {"meadow", "lake", "roof"}
     assert all(c["runners_up"] for c in told["concepts"])
-    total = sum(part["amount"] for part in told["decision"]["parts"])
-    logit = told["decision"]["logits"][told["decision"]["target"]]
+    decision = told["decision"]["before"]
+    total = sum(part["amount"] for part in decision["parts"])
+    logit = decision["logits"][decision["target"]]
     assert total == pytest.approx(logit, abs=1e-4)
 
 
