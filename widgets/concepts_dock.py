@@ -52,6 +52,14 @@ class ConceptsDock(QWidget):
         self._workspace = workspace
         self.desk = Desk(workspace, self, board)
         column = scrolled_column(self)
+        outer = self.layout()
+        assert isinstance(outer, QVBoxLayout)
+        # Image, quality and tabs stay in sight however far a page is scrolled.
+        self.head = QWidget()
+        head = QVBoxLayout(self.head)
+        head.setContentsMargins(GRID, GRID, GRID, 0)
+        head.setSpacing(GRID)
+        outer.insertWidget(0, self.head)
         self.empty = wrapped(_EMPTY)
         column.addWidget(self.empty)
         self.content = QWidget()
@@ -61,13 +69,13 @@ class ConceptsDock(QWidget):
         body.setContentsMargins(0, 0, 0, 0)
         body.setSpacing(GRID)
         self.scene_line = wrapped()
-        body.addWidget(self.scene_line)
+        head.addWidget(self.scene_line)
         self.quality_line = wrapped()
         self.quality_line.setToolTip(
             "FVU: fraction of the variance of what the encoder saw that the concepts leave "
             "unexplained, on this image. L0: concepts that are on at a place."
         )
-        body.addWidget(self.quality_line)
+        head.addWidget(self.quality_line)
         self.learn = LearnPage(self.desk)
         self.here, self.card = HerePage(self.desk), CardPage(self.desk)
         self.graph, self.why = GraphPage(self.desk), WhyPage(self.desk)
@@ -80,7 +88,7 @@ class ConceptsDock(QWidget):
         }
         tabs = PageTabs(self.pages, _TIPS, self.show_page, in_a_row=5)
         self.tabs = tabs.buttons
-        body.addLayout(tabs)
+        head.addLayout(tabs)
         for page in self.pages.values():
             body.addWidget(page)
         body.addStretch(1)
@@ -115,6 +123,7 @@ class ConceptsDock(QWidget):
     def _on_scene(self, scene: Scene | None) -> None:
         self.empty.setVisible(scene is None)
         self.content.setVisible(scene is not None)
+        self.head.setVisible(scene is not None)
         self.scene_line.setText("" if scene is None else f"<b>{escape(scene.title)}</b>")
 
     def _on_reading(self) -> None:

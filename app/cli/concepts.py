@@ -338,7 +338,9 @@ def _training_text(values: dict[str, Any]) -> str:
         "Relations": values["relations"],
     }
     probe = values["probe"]
-    if probe:
+    if probe and probe["concepts"] is None:
+        rows["Accuracy"] = "not measured: there were too few images to keep some out"
+    elif probe:
         rows["Accuracy"] = f"{100 * probe['concepts']:.1f} % of {probe['test_images']} test images"
         rows["Opaque probe"] = f"{100 * probe['opaque']:.1f} % on the same features"
         rows["Random"] = f"{100 * probe['random']:.1f} % with concepts drawn at random"

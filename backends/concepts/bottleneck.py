@@ -155,7 +155,11 @@ def build(
     train, label = data.of(0)
     test, truth = data.of(2)
     if len(train) < 2 or not len(test):
-        raise BadInput("A bottleneck needs training images and test images.")
+        raise BadInput(
+            "A bottleneck needs images to learn from and images to be tested on; there are "
+            f"{len(train)} and {len(test)}.",
+            way_out="Give more images of each class.",
+        )
     progress.start(3 + CONTROLS, "steps", "Choosing concepts")
     centre = train.mean(0)
     values = centred(train, centre)

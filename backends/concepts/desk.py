@@ -115,13 +115,7 @@ class ConceptReading:
     def short(self, concept: int) -> str:
         """Return what a narrow line calls a concept: its name, or its number."""
         known = self.dictionary.names.get(concept, {})
-        name = str(known.get("name") or "")
-        if name.startswith(f"concept {concept}"):  # no claim; what follows the number may help
-            name = name.removeprefix(f"concept {concept}").lstrip(", ")
-            for words in ("highest at ", "mostly in ", "like "):
-                name = name.removeprefix(words)
-            return f"{concept} · {name}" if name else f"#{concept}"
-        return name or f"#{concept}"
+        return short_name(str(known.get("name") or ""), concept)
 
     def mark(self, concept: int) -> str:
         """Return what to know of a concept's name; empty where it claims nothing.
@@ -371,3 +365,16 @@ def name_by_library(made: Dictionary, scene: Scene, library: SpectralLibrary) ->
         mean[:, kept], deviation[:, kept], () if nm is None else tuple(float(nm[n]) for n in kept)
     )
     made.names |= name_by_spectra(spectra, (found.names, values[:, full]))
+
+
+def short_name(name: str, concept: int) -> str:
+    """Return what a narrow line calls a concept of a name.
+
+    A name that claims nothing begins with the number; what follows it may help.
+    """
+    if name.startswith(f"concept {concept}"):
+        name = name.removeprefix(f"concept {concept}").lstrip(", ")
+        for words in ("highest at ", "mostly in ", "like "):
+            name = name.removeprefix(words)
+        return f"{concept} · {name}" if name else f"#{concept}"
+    return name or f"#{concept}"

@@ -7,6 +7,7 @@ and its share is said.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from backends.concepts.bottleneck import CONTROLS, FORMAT, Bottleneck, centred, load_bottleneck
 from backends.concepts.decomposition import left_over
+from backends.concepts.desk import short_name
 from backends.concepts.desk_decision import Decision
 from backends.concepts.encoders import Encoder, Features
 from backends.concepts.probe import Probe
@@ -23,6 +25,7 @@ from backends.overlays import Placement, Provenance, ScoreMap
 from backends.scene import Scene
 
 _HEADER = 1 << 16
+_NUMBERED = re.compile(r"concept (\d+)\b")  # of an autoencoder; phrases have no number
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,9 @@ class BottleneckDecision(Decision):
         return said
 
     def name(self, concept: int) -> str:
-        return self.made.names[concept]
+        name = self.made.names[concept]
+        number = _NUMBERED.match(name)
+        return short_name(name, int(number[1])) if number else name
 
     def top(self, concept: int) -> float:
         return max(float(self.weights.max()), 1e-3)

@@ -153,8 +153,11 @@ class ImageDecision(_OnReading):
     @property
     def sentence(self) -> str:
         figures = self.reading.dictionary.card.get("probe") or {}
-        if "concepts" not in figures:
-            return "The concepts came with a decision on whole images."
+        if figures.get("concepts") is None:
+            return (
+                "Decides on whole images; how often it is right was not measured: there were too "
+                "few images to keep some out."
+            )
         return (
             f"Decides on whole images: right on {100 * figures['concepts']:.0f}\u00a0% of "
             f"{figures.get('test_images', 0)} test images (without concepts "

@@ -13,6 +13,7 @@ from backends.jobs import Progress
 from backends.scene import Scene
 
 SIDE = 48
+_BEYOND = 128  # grey, where the image ends
 # Cells to each side that a cutting shows beside its own.
 AROUND = 3.0
 _PIXELS = 4 << 20
@@ -38,7 +39,7 @@ class ScenePicture:
     def cutting(
         self, row: float, col: float, height: float, width: float, side: int = SIDE
     ) -> NDArray[np.uint8]:
-        """Return a square cutting around a scene pixel; the edge is repeated.
+        """Return a square cutting around a scene pixel; beyond the edge it is grey.
 
         Parameters
         ----------
@@ -48,9 +49,13 @@ class ScenePicture:
         reach = (np.arange(side) + 0.5) / side - 0.5
         r = (row + reach * height + 0.5) / self.step[0]
         c = (col + reach * width + 0.5) / self.step[1]
-        rows = np.clip(np.floor(r).astype(int), 0, self.rgb.shape[0] - 1)
-        cols = np.clip(np.floor(c).astype(int), 0, self.rgb.shape[1] - 1)
-        return np.ascontiguousarray(self.rgb[np.ix_(rows, cols)])
+        rows, cols = np.floor(r).astype(int), np.floor(c).astype(int)
+        high, wide = self.rgb.shape[:2]
+        inside = np.ix_(np.clip(rows, 0, high - 1), np.clip(cols, 0, wide - 1))
+        out = np.array(self.rgb[inside])
+        out[(rows < 0) | (rows >= high)] = _BEYOND
+        out[:, (cols < 0) | (cols >= wide)] = _BEYOND
+        return out
 
 
 def picture_of(scene: Scene, progress: Progress | None = None) -> ScenePicture:

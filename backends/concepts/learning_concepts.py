@@ -176,7 +176,7 @@ def learn_concepts(
         _named(made, words, mean_codes, related, exemplars)
     if isinstance(encoder, SpectraEncoder):
         _spectral(made, encoder, codes, training, library, images.paths[0])
-    seen = f"{len(in_training)} images, {len(training)} patches"
+    seen = f"{_images(len(in_training))}, {len(training):,} patches"
     elsewhere = made.card.get("trained_on", "")
     made.card = {
         "trained_on": f"{elsewhere}; described on {seen}" if taken is not None else seen,
@@ -239,12 +239,16 @@ def probes(
         found = [(values[images.part == n], images.label[images.part == n]) for n in range(3)]
         validation = found[1] if len(found[1][0]) else None
         probe = fit_probe(found[0], validation, images.classes, progress=progress)
-        measured = found[2] if len(found[2][0]) else found[0]
-        figures[name] = probe.accuracy(*measured)
+        # Of images that taught it nothing is measured: it would flatter.
+        figures[name] = probe.accuracy(*found[2]) if len(found[2][0]) else None
         best = best or probe
     figures["test_images"] = len(images.of(2))
     assert best is not None
     return best, figures
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count:,} images"
 
 
 def random_concepts(made: Dictionary, patches: Stack, seed: int = 0) -> Dictionary:

@@ -208,8 +208,18 @@ def open_encoder(
             f"The pooling of {about['title']} is not where it was: {Path(pooling).name} is missing."
         )
     dense = bool(about.get("dense"))
-    return make_encoder(
-        model, path or about.get("tag"), pooling=pooling, dense=dense,
-        layer="" if dense else str(about.get("layer", "")), tile=int(about.get("tile", 0)),
-        untrained=bool(about.get("untrained")), device=device, progress=progress,
-    )  # fmt: skip
+    try:
+        return make_encoder(
+            model, path or about.get("tag"), pooling=pooling, dense=dense,
+            layer="" if dense else str(about.get("layer", "")), tile=int(about.get("tile", 0)),
+            untrained=bool(about.get("untrained")), device=device, progress=progress,
+        )  # fmt: skip
+    except WrongUse as error:  # it has no such layer
+        if path is None:
+            raise
+        raise BadInput(
+            f"These concepts were found in the features of {about['title']}; {path.name} holds "
+            "another network.",
+            way_out="Give the weights of that one, or train concepts for this one.",
+            details=str(error),
+        ) from error

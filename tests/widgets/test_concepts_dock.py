@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PyQt6.QtCore import QPoint, Qt
 from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QScrollArea
 
 from backends.bands import BandTable
 from backends.concepts.changes import REMOVED, Change
@@ -259,6 +260,41 @@ def test_each_change_is_set_scaled_and_undone_by_itself(dock: Any) -> None:
     assert dock.desk.decisions.changing.now == {}
     assert commands.undo_label is None
     assert not why.changes.isVisible()
+
+
+def test_words_on_what_is_no_photograph_are_marked_everywhere(dock: Any) -> None:
+    scene = learnt(dock)
+    dock._workspace.select_pixel(scene.id, 4, 5)
+    cell = first_cell(dock)
+    concept = cell.line.concept
+    names = dock.desk.field.dictionary.names
+    names[concept] = {"name": "sail", "runners_up": ["yacht"], "how": "words, as a thing",
+                      "verified": True}  # fmt: skip
+    dock.desk.take_concept(concept)
+    dock.desk.concept_changed.emit()
+    line = first_cell(dock).line
+    assert (line.name, line.marked) == ("sail", True)
+    assert "unverified name" in line.tip
+    assert "Also near: yacht" in line.tip
+    dock.show_page("Card")
+    assert "unverified name" in dock.card.head_line.text()
+    dock.card.find_line.setText("sail")
+    assert "unverified name" in dock.card.hits.item(0).text()
+    dock.card.find_line.setText("harbour")
+    assert dock.card.none_line.text() == "No concept of these is called so."
+
+
+def test_quality_and_tabs_stay_in_sight_however_far_a_page_is_scrolled(dock: Any) -> None:
+    scene = learnt(dock)
+    dock._workspace.select_pixel(scene.id, 4, 5)
+    dock.resize(320, 420)
+    for page in ("Here", "Card", "Graph", "Why"):
+        dock.show_page(page)
+        bar = dock.findChild(QScrollArea).verticalScrollBar()
+        bar.setValue(bar.maximum())
+        top = dock.quality_line.mapTo(dock, QPoint(0, 0)).y()
+        assert 0 <= top < 120
+        assert dock.quality_line.isVisible()
 
 
 def test_another_image_with_the_same_concepts_and_a_file_that_is_none(

@@ -138,7 +138,7 @@ def test_what_cannot_be_learnt_from_is_said_in_a_sentence(dock: Any, tmp_path: P
         said[name] = dock.learn.problem_line.text()
     assert "is empty" in said["empty"]
     assert "a.png" in said["corrupt"]
-    assert "too few to learn concepts from" in said["small"]
+    assert "4 × 4 pixels: too small" in said["small"]
     assert "does not exist" in said["gone"]
     assert not any("unexpected" in words for words in said.values())
 

@@ -126,7 +126,7 @@ class GraphPage(Page):
         assert reading is not None
         strength, support = self.strength.value() / 100, self.support.value()
         self.strength_line.setText(f"Joined from {100 * strength:.0f}\u00a0%")
-        self.support_line.setText(f"Support {support}")
+        self.support_line.setText(f"On at {support} places" if support > 1 else "On at a place")
         self.graph = graph = reading.graph(self._guards(), besides=self.desk.concept)
         self.places = ring_places(graph)
         rest = f"; {graph.left_out} weaker ones are left out" if graph.left_out else ""

@@ -66,7 +66,7 @@ class ChangeHandles(QWidget):
         line_edit = self.value_box.lineEdit()
         assert line_edit is not None
         # Else Ctrl+Z would go on to undo letters in the box, not the change.
-        line_edit.returnPressed.connect(self.setFocus)
+        line_edit.returnPressed.connect(self._leave)
         self.away_button = QPushButton("Take away")
         self.away_button.setToolTip("Decide as if the concept were not there")
         self.away_button.clicked.connect(lambda: self.changed.emit(REMOVED))
@@ -114,6 +114,12 @@ class ChangeHandles(QWidget):
         self.slider.setEnabled(on)
         self.value_box.setEnabled(there)
         self.away_button.setEnabled(on)
+
+    def _leave(self) -> None:
+        self.setFocus()
+        line_edit = self.value_box.lineEdit()
+        if line_edit is not None:
+            line_edit.deselect()
 
     def _on_slider(self, value: int) -> None:
         signal = self.previewed if self.slider.isSliderDown() else self.changed

@@ -59,7 +59,9 @@ class Outcome(QWidget):
     def words(row: tuple[str, float, float | None]) -> str:
         """Return the numbers of a row."""
         _, before, after = row
-        return _short(before) if after is None else f"{_short(before)} → {_short(after)}"
+        if after is None:
+            return f"{_short(before)}\u00a0%"
+        return f"{_short(before)} → {_short(after)}\u00a0%"
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
         painter = QPainter(self)
@@ -92,5 +94,5 @@ class Outcome(QWidget):
 
 
 def _short(value: float) -> str:
-    """Return a probability; two of them stand in a narrow row."""
-    return f"{100 * value:.1f}\u00a0%" if value >= _SMALLEST or not value else "<0.1\u00a0%"
+    """Return a probability in %, its sign left out: two of them stand in a narrow row."""
+    return f"{100 * value:.1f}" if value >= _SMALLEST or not value else "<0.1"

@@ -11,10 +11,9 @@ from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from backends.palette import key_color
 
-FOR, AGAINST, SUM = (QColor(key_color(n)) for n in (1, 5, 11))
+FOR, AGAINST = (QColor(key_color(n)) for n in (1, 5))
 ROW = 22
 _NAME = 0.4
-_VALUE = 46
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,12 @@ class PartsChart(QWidget):
         text = self.palette().color(self.foregroundRole())
         metrics = QFontMetricsF(self.font())
         left = _NAME * self.width()
-        wide = max(20.0, self.width() - left - _VALUE)
         ends = [0.0]
         for bar in self.bars:
             ends.append(ends[-1] + bar.amount)
+        numbers = (f"{value:+.2f}" for value in (*(b.amount for b in self.bars), ends[-1]))
+        room = 8 + max(metrics.horizontalAdvance(words.replace("-", "−")) for words in numbers)
+        wide = max(20.0, self.width() - left - room)
         low, high = min(ends), max(ends)
         span = (high - low) or 1.0
 
@@ -117,7 +118,7 @@ class PartsChart(QWidget):
         painter.drawLine(QPointF(0, top), QPointF(self.width(), top))
         painter.fillRect(
             QRectF(min(x(0), x(ends[-1])), top + 4, max(1.0, abs(x(ends[-1]) - x(0))), ROW - 8),
-            SUM,
+            QColor(text.red(), text.green(), text.blue(), 190),  # seen on dark and on light
         )
         painter.drawText(QPointF(2, top + base), "Score")
         self._number(painter, metrics, f"{ends[-1]:+.2f}", top + base)

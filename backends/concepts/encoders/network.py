@@ -13,7 +13,7 @@ from backends.concepts.encoders.base import Features, digest_of, digest_of_weigh
 from backends.concepts.encoders.patches import LayerReader, PatchReader, dense_reader
 from backends.concepts.encoders.pooling import Pooling
 from backends.concepts.encoders.tiles import lay_in, level_for, starts, whole_grid
-from backends.errors import WrongUse
+from backends.errors import BadInput, WrongUse
 from backends.explain.classifier import ImageClassifier
 from backends.explain.scene_images import Look, look_at, on_scene, read_prepared
 from backends.jobs import Progress
@@ -84,6 +84,12 @@ class NetworkEncoder:
             found = self._one(scene, look, Window(0, 0, rows, cols), level, "whole")
         else:
             found = self._tiled(scene, look, level, progress or Progress())
+        if rows < found.grid[0] or cols < found.grid[1]:
+            raise BadInput(
+                f"{scene.title} is {rows} × {cols} pixels: too small to be read in "
+                f"{found.grid[0]} × {found.grid[1]} parts.",
+                way_out="Give a larger image, or a network that looks at smaller ones.",
+            )
         place = on_scene(scene, Window(0, 0, rows, cols), level, found.placement)
         notes = (*found.notes, *self.reader.notes)
         if level:

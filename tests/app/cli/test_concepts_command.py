@@ -6,9 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.main import run
+from tests.app.conftest import write_envi
 
 CLASSES = ("Airport", "Beach", "Forest")
 
@@ -100,6 +103,44 @@ def test_a_bottleneck_with_its_controls(
     assert (tmp_path / "bottleneck.safetensors").is_file()
 
 
+@pytest.fixture(scope="module")
+def spectra(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return concepts of the spectra of a small cube, and the cube beside them."""
+    out = tmp_path_factory.mktemp("spectra")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLEARBAND_HOME", str(out / "home"))
+        words = ["concepts", "train", str(cube(out / "cube.dat", 20)), "--model", "spectra"]
+        words += ["--concepts", "32", "--steps", "20", "--batch", "64", "--out", str(out)]
+        assert run([*words, "--json"]) == 0
+    return out
+
+
+def cube(path: Path, count: int) -> Path:
+    nm = ", ".join(f"{v:.1f}" for v in np.linspace(450, 2400, count))
+    values = np.random.default_rng(count).integers(50, 4000, (12, 14, count)).astype(np.uint16)
+    told = {"wavelength": f"{{{nm}}}", "wavelength units": "Nanometers"}
+    return write_envi(path, values, **told)
+
+
+@pytest.fixture(scope="module")
+def bad(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what no concepts come of, by name."""
+    root = tmp_path_factory.mktemp("bad")
+    for name in ("empty", "none", "tiny", "pair/a", "pair/b"):
+        (root / name).mkdir(parents=True)
+    image = sorted((folder / "Beach").glob("*.jpg"))[0]
+    (root / "none" / "cut.jpg").write_bytes(image.read_bytes()[:1500])
+    (root / "none" / "text.png").write_text("no picture", encoding="utf-8")
+    Image.fromarray(np.full((5, 5, 3), 90, np.uint8)).save(root / "tiny" / "tiny.png")
+    shutil.copy(image, root / "pair" / "a")
+    shutil.copy(sorted((folder / "Forest").glob("*.jpg"))[0], root / "pair" / "b")
+    return {
+        "EMPTY": str(root / "empty"), "NONE": str(root / "none"), "TINY": str(root / "tiny"),
+        "SMALL": str(root / "tiny" / "tiny.png"), "CUT": str(root / "none" / "cut.jpg"),
+        "PAIR": str(root / "pair"), "FEWER": str(cube(root / "fewer.dat", 6)),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -113,23 +154,68 @@ def test_a_bottleneck_with_its_controls(
         (["concepts", "train", "FOLDER"], 2, "Name the encoder"),
         (["concepts", "train", "EMPTY", "--model", "spectra"], 3, "is empty"),
         (["concepts", "train", "FOLDER", "--model", "squeezenet1_0"], 4, "are not here"),
+        (["concepts", "train", "NONE", "--weights", "WEIGHTS"], 3, "None of 2 images"),
+        (["concepts", "train", "TINY", "--weights", "WEIGHTS"], 3, "too small to be read"),
+        (["concepts", "train", "gone", "--weights", "WEIGHTS"], 3, "does not exist"),
+        (
+            ["concepts", "train", "FOLDER", "--model", "mobilenetv2_100", "--fetch"],
+            4,
+            "could not be downloaded",
+        ),
+        (["concepts", "CUT", "--model", "CONCEPTS"], 3, "cut.jpg is damaged"),
+        (["concepts", "SMALL", "--model", "CONCEPTS"], 3, "too small to be read"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--weights", "OTHER"], 3, "another network"),
+        (["concepts", "IMAGE", "--model", "SPECTRA"], 3, "no wavelengths"),
+        (["concepts", "FEWER", "--model", "SPECTRA"], 3, "no band near"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--set", "3=x"], 2, "no change of a concept"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--scale", "3=-1"], 2, "from 0 upwards"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--without", "999"], 2, "no concept 999"),
+        (["concepts", "IMAGE", "--model", "CONCEPTS", "--why", "Moon"], 2, "no class Moon"),
+        (["concepts", "IMAGE", "--model", "SPECTRA", "--without", "3"], 3, "no wavelengths"),
+        (["concepts", "CUBE", "--model", "SPECTRA", "--without", "3"], 2, "Nothing decides"),
+        (["concepts", "CUBE", "--model", "SPECTRA", "--labels", "IMAGE"], 2, "--at ROW,COL"),
+        (
+            ["concepts", "IMAGE", "--model", "CONCEPTS", "--bottleneck", "WEIGHTS"],
+            3,
+            "no bottleneck that",
+        ),
+        (["bottleneck", "NONE", "--model", "CONCEPTS"], 3, "None of 2 images"),
+        (["bottleneck", "EMPTY", "--model", "CONCEPTS"], 3, "is empty"),
+        (["bottleneck", "gone", "--model", "CONCEPTS"], 3, "does not exist"),
+        (["bottleneck", "PAIR", "--model", "CONCEPTS"], 3, "there are"),
+        (["bottleneck", "FOLDER", "--model", "SPECTRA"], 3, "no wavelengths"),
         (["bottleneck", "FOLDER"], 2, "Give the concepts"),
         (["bottleneck", "FOLDER", "--model", "CONCEPTS", "--how", "magic"], 2, "no magic"),
         (["bottleneck", "FLAT", "--model", "CONCEPTS"], 3, "have none"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
-    words: list[str], code: int, said: str, trained: Path, folder: Path, tmp_path: Path,
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    words: list[str], code: int, said: str, trained: Path, weights: Path, folder: Path,
+    spectra: Path, bad: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setenv("CLEARBAND_HOME", str(tmp_path / "home"))
-    (tmp_path / "empty").mkdir()
     names = {
         "IMAGE": str(sorted((folder / "Beach").glob("*.jpg"))[0]), "CONCEPTS": str(trained),
-        "FOLDER": str(folder), "EMPTY": str(tmp_path / "empty"), "FLAT": str(folder / "Beach"),
+        "FOLDER": str(folder), "FLAT": str(folder / "Beach"), "WEIGHTS": str(weights),
+        "OTHER": str(weights.with_name("mobilenetv2_100_timm.safetensors")),
+        "SPECTRA": str(spectra), "CUBE": str(spectra / "cube.dat"), **bad,
     }  # fmt: skip
     found = run([*(names.get(w, w) for w in words), "--out", str(tmp_path / "out")])
     error = capsys.readouterr().err
     assert found == code, error
     assert said in error
     assert "Traceback" not in error
+    assert len(error.strip().splitlines()) == 1  # one plain sentence, and the way out
+
+
+def test_one_image_a_class_is_learnt_from_but_nothing_is_measured(
+    bad: dict[str, str], weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("CLEARBAND_HOME", str(tmp_path / "home"))
+    words = ["concepts", "train", bad["PAIR"], "--weights", str(weights), "--concepts", "32"]
+    assert run([*words, "--steps", "20", "--batch", "64", "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "not measured: there were too few images" in text
+    assert "of 0 test images" not in text
