@@ -29,7 +29,6 @@ AreasOption = Annotated[
     list[str] | None, typer.Option("--areas-option", help="Of its reader: coordinates=pixels.")
 ]
 At = Annotated[list[str] | None, typer.Option("--at", help="ROW,COL: this pixel's spectrum.")]
-Components = Annotated[int, typer.Option("--components", help="How many.")]
 
 
 @spectra_app.command("stats")
@@ -140,31 +139,6 @@ def expr_command(
                 scene.close()
 
     run_tool("Formula", scene, out, option, as_json, work)
-
-
-def _transform(method: str, about: str) -> None:
-    @spectra_app.command(method, help=about)
-    def command(
-        scene: SceneArg,
-        components: Components = 10,
-        seed: Seed = 0,
-        out: Out = None,
-        option: Option = None,
-        as_json: AsJson = False,
-    ) -> None:
-        def work(opened: Scene, progress: Progress, words: str) -> Product:
-            from backends.spectra.products import transform
-
-            return transform(
-                opened, method, components, seed=seed, command=words, progress=progress
-            )
-
-        run_tool(method.upper(), scene, out, option, as_json, work)
-
-
-_transform("pca", "Principal components as maps, and how much variance each holds.")
-_transform("mnf", "Minimum noise fractions as maps, best signal-to-noise first.")
-_transform("ica", "Independent components as maps, most peaked first.")
 
 
 @spectra_app.command("rx")
@@ -292,3 +266,4 @@ from app.cli import spectra_grids as _grids  # noqa: E402, F401
 from app.cli import spectra_grouping as _grouping  # noqa: E402, F401
 from app.cli import spectra_pairs as _pairs_of  # noqa: E402, F401
 from app.cli import spectra_places as _places_of  # noqa: E402, F401
+from app.cli import spectra_transforms as _transforms  # noqa: E402, F401

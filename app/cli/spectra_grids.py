@@ -102,9 +102,9 @@ def destripe_command(
 
     def work(opened: Scene, progress: Progress, command: str) -> dict[str, Any]:
         told = {"window": window, "gains": gains}
-        return _prepare(opened, "destripe", told, out, command, progress)
+        return prepared(opened, "destripe", told, out, command, progress)
 
-    _write("Destripe", scene, option, as_json, work)
+    write_scene("Destripe", scene, option, as_json, work)
 
 
 @spectra_app.command("subset")
@@ -138,9 +138,9 @@ def subset_command(
             "rows": rows, "cols": cols, "box": box, "lonlat": lonlat, "areas": areas, "nm": nm,
             "areas_options": pairs(areas_option, "--areas-option"), "bands": bands, "good": good,
         }  # fmt: skip
-        return _prepare(opened, "subset", told, out, command, progress)
+        return prepared(opened, "subset", told, out, command, progress)
 
-    _write("Subset", scene, option, as_json, work)
+    write_scene("Subset", scene, option, as_json, work)
 
 
 @spectra_app.command("resample")
@@ -156,9 +156,9 @@ def resample_command(
 
     def work(opened: Scene, progress: Progress, command: str) -> dict[str, Any]:
         told = {"sensor": sensor, "like": like}
-        return _prepare(opened, "resample", told, out, command, progress)
+        return prepared(opened, "resample", told, out, command, progress)
 
-    _write("Resample", scene, option, as_json, work)
+    write_scene("Resample", scene, option, as_json, work)
 
 
 @spectra_app.command("reproject")
@@ -186,26 +186,28 @@ def reproject_command(
             "crs": crs, "resolution": resolution, "box": box, "rows": rows, "cols": cols,
             "like": like, "resampling": resampling,
         }  # fmt: skip
-        return _prepare(opened, "reproject", told, out, command, progress)
+        return prepared(opened, "reproject", told, out, command, progress)
 
-    _write("Reproject", scene, option, as_json, work)
+    write_scene("Reproject", scene, option, as_json, work)
 
 
-def _prepare(
+def prepared(
     scene: Scene, tool: str, told: dict[str, Any], out: Path, command: str, progress: Progress
 ) -> dict[str, Any]:
+    """Write what a tool makes of a scene, told by the names of its options."""
     from backends.spectra.preparing import prepare
 
     return prepare(scene, tool, told, out, command=command, progress=progress)
 
 
-def _write(
+def write_scene(
     title: str,
     path: Path,
     option: list[str] | None,
     as_json: bool,
     work: Callable[[Scene, Progress, str], dict[str, Any]],
 ) -> None:
+    """Run what writes a scene, and print its figures."""
     command = shlex.join(["clearband", *sys.argv[1:]])
 
     def run(progress: Progress) -> dict[str, Any]:

@@ -211,6 +211,38 @@ def noise_of(
     return Background(found.bands, found.count, found.mean * 0, found.covariance / 2)
 
 
+def dark_noise(
+    scene: Scene,
+    dark: NDArray[np.bool_],
+    bands: Sequence[int] | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Background:
+    """Return the noise covariance as the spread over an even, dark ground.
+
+    Where nothing but the instrument differs from pixel to pixel, as over deep water or a shutter,
+    that spread is its noise.
+
+    Raises
+    ------
+    BadInput
+        The ground lies elsewhere, or has not more pixels than there are bands.
+    """
+    wanted = usable_bands(scene, bands)
+    if dark.shape != scene.shape[:2] or not dark.any():
+        raise BadInput(
+            f"The dark ground holds no pixel of {scene.title}.", way_out="Draw it on the image."
+        )
+    found = background_of(scene, wanted, mask=dark, progress=progress)
+    if found.count <= len(wanted):
+        raise BadInput(
+            f"The dark ground has {found.count} pixels, too few for the noise of {len(wanted)} "
+            "bands.",
+            way_out=f"Take one of more than {len(wanted)} pixels, or differences of neighbours.",
+        )
+    return Background(found.bands, found.count, found.mean * 0, found.covariance)
+
+
 def _add_differences(
     total: RunningCovariance,
     above: Any,

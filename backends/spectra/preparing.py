@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from backends.jobs import Progress
     from backends.spectra.reproject import Grid
 
-WRITING = ("subset", "destripe", "resample", "reproject")
+WRITING = ("subset", "destripe", "denoise", "decorrelate", "resample", "reproject")
+MOST_COMPONENTS = 2000
 
 
 def prepare(
@@ -67,6 +68,21 @@ def prepare(
                 scene, out, window=window_of(scene, told), bands=bands_of(scene, told, progress),
                 mask=_mask(scene, told, progress), **common,
             )  # fmt: skip
+        case "denoise":
+            from backends.spectra.restoring import denoise
+
+            keep = told.get("keep")
+            return denoise(
+                scene, out, told.get("method") or "mnf",
+                numbers_of(keep, MOST_COMPONENTS, "components") if keep else None,
+                components=told.get("components") or 10, seed=told.get("seed") or 0,
+                dark=dark_ground(scene, told, progress), **common,
+            )  # fmt: skip
+        case "decorrelate":
+            from backends.spectra.restoring import decorrelate
+
+            bands = bands_of(scene, told, progress)
+            return decorrelate(scene, out, [] if bands is None else bands, **common)
         case "resample":
             return _resample(scene, told, out, common)
         case "reproject":
@@ -139,17 +155,17 @@ def nm_of(text: str) -> tuple[float, float | None]:
     return found
 
 
-def numbers_of(text: str, count: int) -> list[int]:
-    """Return bands from 0 for ``1,5-10``, which counts from 1."""
+def numbers_of(text: str, count: int, what: str = "bands") -> list[int]:
+    """Return bands or components from 0 for ``1,5-10``, which counts from 1."""
     found: list[int] = []
     for part in text.split(","):
         low, sign, high = part.partition("-")
         try:
             first, last = int(low), int(high) if sign else int(low)
         except ValueError:
-            raise WrongUse(f"{text} are no band numbers.", way_out="Write 1,5-10.") from None
+            raise WrongUse(f"{text} are no numbers of {what}.", way_out="Write 1,5-10.") from None
         if not 1 <= first <= last <= count:
-            raise WrongUse(f"There are the bands 1 to {count}, not {part}.")
+            raise WrongUse(f"There are the {what} 1 to {count}, not {part}.")
         found += range(first - 1, last)
     return found
 
@@ -178,6 +194,33 @@ def box_of(text: str) -> tuple[float, float, float, float]:
     if not (west < east and south < north):
         raise WrongUse(f"The box {text} is empty.", way_out="Give WEST,SOUTH,EAST,NORTH.")
     return west, south, east, north
+
+
+def dark_ground(
+    scene: Scene, told: Mapping[str, Any], progress: Progress | None = None
+) -> NDArray[np.bool_] | None:
+    """Return the pixels that ``dark`` with ``dark_options`` and ``dark_name`` name; else None.
+
+    Raises
+    ------
+    BadInput
+        The file has no such area.
+    """
+    path = told.get("dark")
+    if path is None:
+        return None
+    from backends.label_files import labels_for
+
+    found = labels_for(scene, path, told.get("dark_options"), progress)
+    name = told.get("dark_name")
+    values = [v for v, n in found.class_names.items() if not name or n == name]
+    if not values or found.values.shape != scene.shape[:2]:
+        raise BadInput(
+            f"{path.name} has no area {name or 'on this scene'}.",
+            subject=path,
+            way_out=f"It has {', '.join(found.class_names.values())[:200] or 'none'}.",
+        )
+    return np.asarray(np.isin(found.values, values))
 
 
 def _mask(

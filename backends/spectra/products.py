@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backends.errors import WrongUse
 from backends.overlays import ClassMap, Overlay, Provenance, ScoreMap
@@ -213,12 +214,23 @@ def transform(
     *,
     bands: Sequence[int] | None = None,
     seed: int = 0,
+    dark: NDArray[np.bool_] | None = None,
     command: str = "",
     progress: Progress | None = None,
 ) -> Product:
-    """Return the first components of PCA, MNF or ICA as maps, and how strong each is."""
+    """Return the first components of PCA, MNF or ICA as maps, and how strong each is.
+
+    Parameters
+    ----------
+    dark : bool array of shape (rows, cols), optional
+        See `backends.spectra.transforms.transform_of`.
+    """
     make = Maker(scene, method, command, components=components)
-    found = transform_of(scene, method, components, bands=bands, seed=seed, progress=progress)
+    if dark is not None:
+        make.notes.append(f"Noise is the spread over {int(dark.sum()):,} pixels of a dark ground.")
+    found = transform_of(
+        scene, method, components, bands=bands, seed=seed, dark=dark, progress=progress
+    )
     maps = component_maps(scene, found, progress=progress)
     word = {"pca": "variance", "mnf": "signal_to_noise", "ica": "kurtosis"}[method]
     table = []
@@ -230,7 +242,11 @@ def transform(
     overlays = tuple(
         make.score(f"{METHODS[method]} {i + 1}", plane, centre=0.0) for i, plane in enumerate(maps)
     )
-    return Product(overlays, make.summary(bands=len(found.bands), strength=table), {method: table})
+    said = make.summary(
+        bands=len(found.bands), strength=table, eigenvalues=[float(v) for v in found.every]
+    )
+    every = [{"component": i + 1, word: float(v)} for i, v in enumerate(found.every)]
+    return Product(overlays, said, {method: table, "eigenvalues": every})
 
 
 def anomalies(

@@ -7,7 +7,7 @@ that the largest weight of every component is positive, else they would flip by 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.scene import Scene
-from backends.spectra.background import NEGLIGIBLE, Background, background_of, noise_of
+from backends.spectra.background import (
+    NEGLIGIBLE,
+    Background,
+    background_of,
+    dark_noise,
+    noise_of,
+)
 from backends.spectra.pixels import Floats, cached, strips
 
 if TYPE_CHECKING:
@@ -42,6 +48,8 @@ class Transform:
         PCA: variance. MNF: signal-to-noise ratio (variance over noise, less 1). ICA: kurtosis.
     total : float
         PCA: variance of all components, also those not kept; else 0.
+    every : float64 array
+        Strength of all components, also those not kept.
     """
 
     method: str
@@ -51,6 +59,7 @@ class Transform:
     backward: Doubles
     strength: Doubles
     total: float = 0.0
+    every: Doubles = field(default_factory=lambda: np.empty(0))
 
     @property
     def count(self) -> int:
@@ -90,7 +99,7 @@ def pca(background: Background, components: int | None = None) -> Transform:
     vectors = _signed(vectors[:, :count])
     return Transform(
         "pca", background.bands, background.mean, vectors, vectors.T,
-        np.maximum(values[:count], 0), float(np.maximum(values, 0).sum()),
+        np.maximum(values[:count], 0), float(np.maximum(values, 0).sum()), np.maximum(values, 0),
     )  # fmt: skip
 
 
@@ -108,13 +117,15 @@ def mnf(background: Background, noise: Background, components: int | None = None
     values, vectors = np.linalg.eigh(white.T @ background.covariance @ white)
     order = np.argsort(values)[::-1]
     count = _count(components, len(order))
+    every = np.maximum(values[order] - 1.0, 0)
     order = order[:count]
     forward = _signed(white @ vectors[:, order])
     # Of all ways back the one of least error: Σ F (Fᵀ Σ F)⁻¹, whose middle is diagonal here.
     spread = np.maximum(values[order], 1e-300)
     backward = (background.covariance @ forward / spread).T
-    strength = np.maximum(values[order] - 1.0, 0)
-    return Transform("mnf", background.bands, background.mean, forward, backward, strength)
+    return Transform(
+        "mnf", background.bands, background.mean, forward, backward, every[:count], every=every
+    )
 
 
 def ica(scene: Scene, background: Background, components: int, *, seed: int = 0) -> Transform:
@@ -140,7 +151,10 @@ def ica(scene: Scene, background: Background, components: int, *, seed: int = 0)
     forward = _signed(first.forward[:, kept] * scale @ turn)
     spread = np.einsum("ij,jk,ki->i", forward.T, background.covariance, forward)
     backward = (background.covariance @ forward / spread).T
-    return Transform("ica", background.bands, background.mean, forward, backward, kurtosis[order])
+    return Transform(
+        "ica", background.bands, background.mean, forward, backward, kurtosis[order],
+        every=kurtosis[order],
+    )  # fmt: skip
 
 
 def transform_of(
@@ -150,20 +164,33 @@ def transform_of(
     *,
     bands: Sequence[int] | None = None,
     seed: int = 0,
+    dark: NDArray[np.bool_] | None = None,
     progress: Progress | None = None,
 ) -> Transform:
     """Find a transform from a scene's statistics; one pass, two for MNF.
 
+    Parameters
+    ----------
+    dark : bool array of shape (rows, cols), optional
+        For MNF: pixels of an even, dark ground, whose spread is taken for noise; else differences
+        between neighbours are.
+
     Raises
     ------
     WrongUse
-        No such method.
+        No such method, or a dark ground for another than MNF.
+    BadInput
+        The dark ground has too few pixels.
     """
+    if dark is not None and method != "mnf":
+        raise WrongUse("A dark ground says what noise is; only MNF asks for that.")
     if method not in METHODS:
         raise WrongUse(f"There is no transform {method}.", way_out=f"Use {', '.join(METHODS)}.")
     found = background_of(scene, bands, exact=method == "mnf", progress=progress)
     if method == "pca":
         return pca(found, components)
+    if method == "mnf" and dark is not None:
+        return mnf(found, dark_noise(scene, dark, found.bands, progress=progress), components)
     if method == "mnf":
         return mnf(found, noise_of(scene, found.bands, progress=progress), components)
     return ica(scene, found, _count(components, len(found.bands)), seed=seed)

@@ -189,3 +189,66 @@ def test_no_file_is_lost_and_what_cannot_be_is_one_sentence(desk: Any, tmp_path:
     assert "There is no coordinate system EPSG:1" in dock.result.facts_line.text()
     assert len(workspace.run_log.lines) == 0
     assert workspace.active_scene is scene
+
+
+def test_noise_is_taken_out_and_bands_are_stretched(desk: Any, tmp_path: Path) -> None:
+    workspace, scene, dock = desk
+    with open_scene(tmp_path / "enmap_potsdam_a.hdr") as again_read:
+        band = again_read.bands.nearest(1600)
+        dark = again_read.read(bands=[band], physical=True)[..., 0] < 0.02
+    from backends.spectra.region_making import regions_of_mask
+
+    (water,) = regions_of_mask(dark, scene.id, "Water")
+    workspace.add_region(water)
+    noise = page(dock, "denoise")
+    choose(noise.noise_box, water.id)
+    noise.keep_edit.setText("some")
+    assert "some are no numbers of components" in dock.problem_line.text()
+    noise.keep_edit.setText("1-6, 8")
+    dock.go_button.click()
+    made = workspace.active_scene
+    assert made.shape == scene.shape
+    facts = dock.result.facts_line.text()
+    assert "components kept 7" in facts
+    assert "these are 1-6,8" in facts
+    assert dock.result.plot.isVisible()
+    assert dock.result.plot.limit.value() == 7.5
+    words = workspace.run_log.lines[-1].command
+    assert "--dark-option" in words
+    same(made.info.path, again(workspace, tmp_path / "again.tif"))
+    workspace.activate(scene.id)
+    page(dock, "decorrelate")
+    assert "two or more" in dock.problem_line.text()
+    dock.prepare.page.nm_edit.setText("2100, 2200, 2330")
+    dock.go_button.click()
+    assert workspace.active_scene.shape[2] == 3
+    same(workspace.active_scene.info.path, again(workspace, tmp_path / "wide.tif"))
+
+
+def test_a_transform_shows_all_eigenvalues_and_takes_dark_ground(desk: Any, tmp_path: Path) -> None:
+    workspace, scene, dock = desk
+    dock.show_tool("Transform")
+    dock.transform.components_spin.setValue(4)
+    assert not dock.transform.noise_box.isVisible()
+    dock.run()
+    plot = dock.result.plot
+    assert plot.isVisible()
+    assert plot.limit.value() == 4.5
+    assert len(plot.curve.xData) == 218
+    dock.transform.method_box.setCurrentIndex(1)
+    assert dock.transform.noise_box.isVisible()
+    ring = np.array([[0.0, 0.0], [0.0, 30.0], [20.0, 30.0], [20.0, 0.0]])
+    workspace.add_region(Region("Even", scene.id, ring))
+    choose(dock.transform.noise_box, next(iter(workspace.regions)))
+    count = len(workspace.run_log.lines)
+    dock.run()
+    assert "dark ground" in dock.result.notes_line.text()
+    assert len(workspace.run_log.lines) == count  # the region is in no file
+    dock.references.save_areas(tmp_path / "areas.geojson")
+    dock.run()
+    words = list(workspace.run_log.lines[-1].command)
+    assert words[words.index("--dark-name") + 1] == "Even"
+    wanted = workspace.active_overlay.values
+    out = again(workspace, tmp_path / "mnf")
+    with open_scene(out / "minimum_noise_fraction_1.tif") as written:
+        np.testing.assert_array_equal(written.read()[..., 0], wanted)

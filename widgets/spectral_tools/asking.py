@@ -12,6 +12,7 @@ from backends.jobs import Progress
 from backends.pairs.shifting import moved_notes
 from backends.regions import Region
 from backends.scene import Scene
+from backends.spectra.preparing import WRITING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -154,7 +155,7 @@ class Question:
                 from backends.spectra.band_quality import bad_bands
 
                 return bad_bands(scene, least=told["least"], progress=progress)
-            case "subset" | "destripe" | "resample" | "reproject":
+            case tool if tool in WRITING:
                 return self._prepared(progress)
             case "match" if self.ranked:
                 from backends.spectra.ranking import rank
@@ -200,7 +201,12 @@ class Question:
                     scene, found, count=told.get("count"), method=told.get("method", "vca"),
                     **common,
                 )  # fmt: skip
-        return products.transform(scene, self.tool, told["components"], **common)
+        dark = None
+        if self.regions:
+            from backends.label_regions import labels_from_regions
+
+            dark = labels_from_regions(self.regions, scene.shape[:2]).values > 0
+        return products.transform(scene, self.tool, told["components"], dark=dark, **common)
 
     def _prepared(self, progress: Progress) -> Product:
         """Write a file that becomes a scene."""
@@ -215,10 +221,10 @@ class Question:
                 f"{out.name} is there already.", way_out="Choose another name, or … to replace it."
             )
         told = dict(self.settings)
-        pairs = (text.split("=", 1) for text in told.pop("areas_option", ()))
-        told["areas_options"] = {pair[0]: pair[1] for pair in pairs}
-        if self.regions:
-            write_annotations(self.regions, told["areas"], progress=progress)
+        for key in ("areas", "dark"):
+            told[f"{key}_options"] = _pairs(told.pop(f"{key}_option", ()))
+            if self.regions and key in told:
+                write_annotations(self.regions, told[key], progress=progress)
         made = prepare(self.scene, self.tool, told, out, command=self.line, progress=progress)
         return Product((), {"scene": self.scene.title, **made})
 
@@ -235,6 +241,8 @@ class Question:
         unsaved = any(isinstance(one, Region) for one in self.ranked) and not self.settings.get(
             "rank_areas"
         )
+        # Dark ground of a transform; what is cut out or written is written with its regions.
+        unsaved |= bool(self.regions) and not (self.settings.keys() & {"areas", "dark"})
         if path is None or used is None or None in others.values() or unsaved:
             return ()
         # A formula's command cannot say that another scene was moved by hand.
@@ -270,6 +278,11 @@ class Question:
     def line(self) -> str:
         """The command line as text."""
         return line_of(self.command)
+
+
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Return options as the command line has them, by name."""
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 def line_of(command: Iterable[str]) -> str:

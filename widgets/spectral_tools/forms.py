@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from PyQt6.QtWidgets import QDoubleSpinBox, QFormLayout, QLineEdit, QSpinBox, QV
 
 from backends.regions import Region
 from backends.scene import Scene
+from backends.workspace import Workspace
+from widgets.background import listen
 from widgets.pages import narrow_box
 from widgets.spectral_tools.asking import ReferenceChoice
+from widgets.spectral_tools.prepare_pages import NOISE_TIP, fill_noise
 from widgets.theme import GRID, wrapped
 
 MEASURES = {
@@ -155,19 +159,50 @@ class MatchForm(ToolForm):
 
 
 class TransformForm(ToolForm):
-    """Few layers that hold most of what the bands say."""
+    """Few layers that hold most of what the bands say.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    choice : callable
+        Returns what is ticked to compare with, which knows the file regions were saved to.
+    """
+
+    def __init__(self, workspace: Workspace, choice: Callable[[], ReferenceChoice]) -> None:
         super().__init__("What do the bands say together, the most telling first?")
+        self._workspace, self._choice = workspace, choice
         self.method_box = self._list("Method", TRANSFORMS)
+        self.noise_box = narrow_box(NOISE_TIP)
+        self.rows.addRow("Noise from", self.noise_box)
         self.components_spin = self._count("Components", 10, 1)
+        self.noise_box.currentIndexChanged.connect(lambda *_: self.changed.emit())
+        self.method_box.currentIndexChanged.connect(self._on_method)
+        for signal in (workspace.active_scene_changed, workspace.regions_changed):
+            listen(self, signal, self._fill)
+        self._fill()
+        self._on_method()
 
     @property
     def tool(self) -> str:
         return str(self.method_box.currentData())
 
     def settings(self) -> dict[str, Any]:
-        return {"components": self.components_spin.value()}
+        told: dict[str, Any] = {"components": self.components_spin.value()}
+        file = self._choice().areas
+        for region in self.regions():
+            if file is not None:
+                told |= {"dark": file, "dark_option": ("coordinates=pixels",)}
+                told["dark_name"] = region.label
+        return told
+
+    def regions(self) -> tuple[Region, ...]:
+        region = self._workspace.regions.get(str(self.noise_box.currentData()))
+        return (region,) if region is not None and self.tool == "mnf" else ()
+
+    def _fill(self, *_: object) -> None:
+        fill_noise(self.noise_box, self._workspace)
+
+    def _on_method(self, *_: object) -> None:
+        self.rows.setRowVisible(self.noise_box, self.tool == "mnf")
 
 
 class ClusterForm(ToolForm):

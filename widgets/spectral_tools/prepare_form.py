@@ -16,12 +16,20 @@ from widgets.pages import narrow_box
 from widgets.sight import Sight
 from widgets.spectral_tools.asking import ReferenceChoice
 from widgets.spectral_tools.forms import ToolForm
-from widgets.spectral_tools.prepare_pages import PreparePage, every_page
+from widgets.spectral_tools.prepare_page import PreparePage
+from widgets.spectral_tools.prepare_pages import every_page
 from widgets.spectral_tools.previewed_form import LOOK_MS
 from widgets.theme import GRID
 
 _FILES = "GeoTIFF (*.tif);;ENVI (*.bil)"
-_WORDS = {"subset": "part", "destripe": "destriped", "resample": "bands", "reproject": "grid"}
+_WORDS = {
+    "subset": "part",
+    "destripe": "destriped",
+    "resample": "bands",
+    "denoise": "denoised",
+    "decorrelate": "stretched",
+    "reproject": "grid",
+}
 
 
 class PrepareForm(ToolForm):
@@ -107,8 +115,8 @@ class PrepareForm(ToolForm):
         target = self.target
         if self.page.regions() and target is not None:
             # The command line finds the regions there.
-            told["areas"] = target.with_name(f"{target.stem}_regions.geojson")
-            told["areas_option"] = ("coordinates=pixels",)
+            told[self.page.REGIONS_AS] = target.with_name(f"{target.stem}_regions.geojson")
+            told[f"{self.page.REGIONS_AS}_option"] = ("coordinates=pixels",)
         return told
 
     def regions(self) -> tuple[Region, ...]:

@@ -33,7 +33,8 @@ _QUIET = (
 )  # fmt: skip
 _NAMES = {
     "p2": "2nd percentile", "p98": "98th percentile", "row": "from row", "col": "from column",
-    "bad": "of them bad",
+    "bad": "of them bad", "removed_rms": "taken out (RMS)", "kept": "components kept",
+    "components_kept": "these are",
 }  # fmt: skip
 _HEADS = {"signal_to_noise": "signal/noise", "mean_share": "mean share", "largest": "most"}
 

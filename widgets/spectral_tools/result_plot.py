@@ -42,8 +42,10 @@ class ResultPlot(SmallPlot):
         if bands:
             self._show_bands(bands, float(answer.asked.settings["least"]))
         else:
-            title = _STRENGTHS.get(answer.asked.tool, "Strength")
-            self._show_strengths(values, title, len(answer.product.summary["strength"]))
+            asked, said = answer.asked, answer.product.summary
+            title = _STRENGTHS.get(str(asked.settings.get("method", asked.tool)), "Strength")
+            kept = said.get("kept") or len(said.get("strength", ()))
+            self._show_strengths(values, title, int(kept))
 
     def _show_bands(self, rows: Sequence[Mapping[str, Any]], least: float) -> None:
         known = all(row["wavelength_nm"] is not None for row in rows)
