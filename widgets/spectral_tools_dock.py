@@ -257,6 +257,7 @@ class SpectralToolsDock(QWidget):
         if product.overlays:
             self._workspace.activate_overlay([*first, *classes][-1].id)
         self._answers[answer.asked.scene.id] = answer
+        self.scatter.offer(answer.asked.scene.id, product.overlays)
         scene = self._workspace.active_scene
         if scene is answer.asked.scene:
             self.result.show_answer(answer)

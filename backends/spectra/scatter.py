@@ -119,26 +119,42 @@ def scatter_of(
         return axis.values[np.ix_(rows, cols)].astype(np.float32)
 
     one, other = values(x), values(y)
-    cell = np.zeros(shape, np.uint32)
-    ranges = []
     inside = np.isfinite(one) & np.isfinite(other)
     if not inside.any():
         raise BadInput("No pixel has values on both axes.", way_out="Choose other bands.")
+    ranges = []
     for plane in (one, other):
         if progress is not None:
             progress.check()
-        low, high = np.quantile(plane[inside], (_BEYOND, 1 - _BEYOND))
-        low, high = float(low), float(high)
+        low, high = (float(v) for v in np.quantile(plane[inside], (_BEYOND, 1 - _BEYOND)))
         margin = 0.02 * (high - low) or max(abs(high), 1.0) * 1e-3
-        low, high = low - margin, high + margin
-        ranges.append((low, high))
+        ranges.append((low - margin, high + margin))
+    return over_axes(one, other, ranges[0], ranges[1], place)
+
+
+def over_axes(
+    x: Floats,
+    y: Floats,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    placement: Placement,
+) -> Scatter:
+    """Count pixels over axes that are given; what isn't finite or lies beyond is left out.
+
+    Parameters
+    ----------
+    x, y : float32 arrays of shape (rows, cols)
+    """
+    cell = np.zeros(x.shape, np.uint32)
+    inside = np.ones(x.shape, bool)
+    for plane, (low, high) in ((x, x_range), (y, y_range)):
         with np.errstate(invalid="ignore"):
             place_of = (plane - np.float32(low)) * np.float32(CELLS / (high - low))
             inside &= (place_of >= 0) & (place_of < CELLS)
         cell = cell * CELLS + np.where(inside, place_of, 0).astype(np.uint32)
     cell[~inside] = OUTSIDE
     counts = np.bincount(cell.ravel(), minlength=OUTSIDE + 1)[:OUTSIDE]
-    return Scatter(one, other, cell, counts.reshape(CELLS, CELLS), ranges[0], ranges[1], place)
+    return Scatter(x, y, cell, counts.reshape(CELLS, CELLS), x_range, y_range, placement)
 
 
 def under_brush(scatter: Scatter, outline: Sequence[tuple[float, float]]) -> NDArray[np.uint8]:
@@ -165,6 +181,19 @@ def under_brush(scatter: Scatter, outline: Sequence[tuple[float, float]]) -> NDA
         inside = polygon(at[0], at[1], (CELLS, CELLS))
         table[inside[0] * CELLS + inside[1]] = 1
     return np.asarray(table[scatter.cell])
+
+
+def cells_under(scatter: Scatter, mask: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return how many marked pixels lie in each cell, shape (CELLS, CELLS).
+
+    Parameters
+    ----------
+    mask : uint8 array of shape (rows, cols)
+        Of the scatter's own pixels, as `under_brush` gives it.
+    """
+    found = scatter.cell[mask.astype(bool)]
+    counts = np.bincount(found, minlength=OUTSIDE + 1)[:OUTSIDE]
+    return np.asarray(counts.reshape(CELLS, CELLS))
 
 
 def cells_of(scatter: Scatter, region: Region) -> NDArray[np.int64]:

@@ -91,3 +91,56 @@ def test_regions_and_the_cursor_are_on_the_plot_and_maps_are_axes(opened: Any) -
     assert form._scatter.x_range[1] == pytest.approx(2039, abs=2)
     workspace.remove_scene(scene.id)
     assert form._scatter is None
+
+
+def test_a_triangle_of_shares_and_a_turning_cloud_are_brushed(opened: Any, qtbot: Any) -> None:
+    workspace, scene, dock = opened
+    form = dock.scatter
+    form.choice.show_view("triangle")
+    assert "Run Unmix" in form.line.text()
+    assert not form.plot.isVisible()
+    form.choice.show_view("cloud")
+    assert "Run Transform" in form.line.text()
+
+    dock.show_tool("Unmix")
+    dock.unmix.count_spin.setValue(3)
+    dock.run()
+    dock.show_tool("Transform")
+    dock.transform.components_spin.setValue(4)
+    dock.run()
+    dock.show_tool("Scatter")
+    assert form._cloud is not None
+    assert form._cloud.dimensions == 4
+    assert form.plot.isVisible()
+    assert len(form.plot._words) == 2  # the others point at the eye
+    assert not form.plot.plot_item.getAxis("left").isVisible()
+    reach = form._cloud.reach
+    form.brush([(0, -reach), (reach, -reach), (reach, reach), (0, reach)])
+    marked = workspace.overlays[form.overlay_id].labels
+    assert (marked.astype(bool) == (form._scatter.x >= 0)).mean() > 0.99  # but for outliers
+    form.cloud_row.slider.setValue(70)
+    assert not (form._scatter.x >= 0)[marked.astype(bool)].all()  # seen from another side
+    np.testing.assert_array_equal(workspace.overlays[form.overlay_id].labels, marked)
+    assert (form.plot.areas.image[:, :, 3] > 0).any()  # the same pixels, marked there
+    before = form._scatter
+    form.cloud_row.button.click()
+    qtbot.waitUntil(lambda: form._scatter is not before, timeout=5000)
+    form.brush([(0, 0), (reach, 0), (0, reach)])
+    assert not form.cloud_row.turning
+
+    form.choice.show_view("triangle")
+    assert form.overlay_id not in workspace.overlays
+    assert form._cloud is None
+    assert len(form.plot._words) == 3
+    form.brush([(-0.03, -0.03), (0.2, -0.03), (0.1, 0.17)])
+    pure = workspace.overlays[form.overlay_id].labels.astype(bool)
+    first = next(m for m in form.choice.maps() if m.id == form.choice.corner_boxes[0].currentData())
+    assert first.values[pure].min() > 0.75
+    form.choice.corner_boxes[1].setCurrentIndex(0)
+    form._load()
+    assert "three different corners" in form.line.text()
+    form.choice.show_view("axes")
+    assert form.plot.plot_item.getAxis("left").isVisible()
+    assert not form.plot._words
+    workspace.remove_scene(scene.id)
+    assert not form.choice._results

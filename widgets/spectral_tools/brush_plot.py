@@ -13,8 +13,10 @@ from PyQt6.QtGui import QColor
 
 from backends.palette import class_colors
 from widgets.small_plot import SmallPlot
+from widgets.theme import text_color
 
 BRUSHED = "in the brush"  # the layer's class; the outline has its colour
+BRUSH_COLOR = class_colors({1: BRUSHED})[1]
 _NEAR_PX = 3.0
 # Fewer pixels are drawn in larger cells, so that they are more than dust.
 _FEW = ((20_000, 4), (200_000, 2))
@@ -66,10 +68,11 @@ class BrushPlot(SmallPlot):
         colours = pg.colormap.get("viridis").getLookupTable(start=0.25, nPts=256, alpha=True)
         colours[0, 3] = 0  # where no pixel is, the ground is seen
         self.image.setLookupTable(colours)
-        colour = class_colors({1: BRUSHED})[1]
-        self.outline = pg.PlotCurveItem(pen=pg.mkPen(colour, width=2))
+        self.outline = pg.PlotCurveItem(pen=pg.mkPen(BRUSH_COLOR, width=2))
         self.here = pg.ScatterPlotItem(size=9, pen=pg.mkPen("w"), brush=pg.mkBrush("#d03030"))
-        for item in (self.image, self.areas, self.outline, self.here):
+        self.frame = pg.PlotCurveItem(connect="pairs")
+        self._words: list[pg.TextItem] = []
+        for item in (self.image, self.areas, self.frame, self.outline, self.here):
             self.addItem(item)
 
     def show_density(
@@ -78,6 +81,7 @@ class BrushPlot(SmallPlot):
         x_range: tuple[float, float],
         y_range: tuple[float, float],
         names: tuple[str, str],
+        margin: float = 0.02,
     ) -> None:
         """Draw how dense pixels lie, on a logarithmic scale."""
         pixels = density.sum()
@@ -91,7 +95,47 @@ class BrushPlot(SmallPlot):
         self.areas.clear()
         self.plot_item.setLabel("bottom", names[0])
         self.plot_item.setLabel("left", names[1])
-        self.box.setRange(self._rect, padding=0.02)
+        self.box.setRange(self._rect, padding=margin)
+
+    def show_frame(
+        self,
+        lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+        words: Sequence[tuple[str, tuple[float, float], tuple[float, float]]] = (),
+    ) -> None:
+        """Draw lines and words instead of axes; nothing brings the axes back.
+
+        Parameters
+        ----------
+        lines : sequence of (from, to)
+        words : sequence of (text, place, anchor)
+            Anchor (0, 0) has the place at the upper left of the text, (1, 1) at the lower right.
+        """
+        points = np.array([p for line in lines for p in line], np.float64).reshape(-1, 2)
+        self.frame.setData(points[:, 0], points[:, 1])
+        while len(self._words) < len(words):
+            self._words.append(pg.TextItem())
+            self.addItem(self._words[-1])
+        for item in self._words[len(words) :]:
+            self.removeItem(item)
+        del self._words[len(words) :]
+        for item, (text, place, anchor) in zip(self._words, words, strict=True):
+            item.setText(text)
+            item.setAnchor(anchor)
+            item.setPos(*place)
+        for name in ("left", "bottom"):
+            self.plot_item.getAxis(name).setVisible(not lines)
+        self.box.setAspectLocked(bool(lines))
+        self._color()
+
+    def _dress(self) -> None:
+        super()._dress()
+        self._color()
+
+    def _color(self) -> None:
+        text = text_color(self)
+        self.frame.setPen(pg.mkPen(text))
+        for item in self._words:
+            item.setColor(text)
 
     def show_areas(self, layers: Sequence[tuple[NDArray[Any], str]]) -> None:
         """Draw the cells of areas in their colours over the density."""

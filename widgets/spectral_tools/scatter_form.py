@@ -1,4 +1,4 @@
-"""Two bands or maps against each other; what is brushed there is bright on the map."""
+"""Bands, shares or components against each other; what is brushed there is bright on the map."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from backends.overlays import ClassMap, Overlay, Provenance, ScoreMap
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.background import listen
-from widgets.pages import narrow_box
-from widgets.spectral_tools.brush_plot import BRUSHED, BrushPlot
+from widgets.spectral_tools.brush_plot import BRUSH_COLOR, BRUSHED, BrushPlot
+from widgets.spectral_tools.cloud_row import CloudRow
 from widgets.spectral_tools.forms import ToolForm
+from widgets.spectral_tools.scatter_choice import ScatterChoice
 from widgets.theme import wrapped
 
 if TYPE_CHECKING:
-    from backends.spectra.scatter import Axis, Scatter
+    from backends.spectra.clouds import Cloud
+    from backends.spectra.scatter import Scatter
 
-_WANTED_NM = (660.0, 860.0)
+_SHORT = 0.25
 
 
 class ScatterForm(ToolForm):
@@ -33,41 +35,54 @@ class ScatterForm(ToolForm):
     RUNS = False
 
     def __init__(self, workspace: Workspace) -> None:
-        super().__init__("How do two bands or maps lie to each other?")
+        super().__init__("How do bands, shares or components lie to each other?")
         self._workspace = workspace
         self._scatter: Scatter | None = None
-        self._asked: tuple[str, Any, Any] = ("", None, None)
+        self._cloud: Cloud | None = None
+        self._asked: tuple[Any, ...] = ()
         self._scene_id = ""
         self._outline: list[tuple[float, float]] = []
+        self._mask: NDArray[np.uint8] | None = None
         self._busy, self._waiting = False, False
+        self._turning, self._turn_again = False, False
         self._job: Job[Any] | None = None
         self._brush_job: Job[Any] | None = None
+        self._turn_job: Job[Any] | None = None
         self._provenance = Provenance("scatter brush")
-        self.x_box, self.y_box = narrow_box("Across"), narrow_box("Upwards")
-        self.rows.addRow("Across", self.x_box)
-        self.rows.addRow("Upwards", self.y_box)
+        self.choice = ScatterChoice(workspace, self.rows)
         self.plot = BrushPlot()
+        self.cloud_row = CloudRow()
         self.line = wrapped()
         self.clear_button = QPushButton("Clear the brush")
         self.clear_button.clicked.connect(lambda: self.clear())
         row = QHBoxLayout()
         row.addWidget(self.clear_button)
-        self.column.addWidget(self.plot)
-        self.column.addWidget(self.line)
+        for part in (self.plot, self.cloud_row, self.line):
+            self.column.addWidget(part)
         self.column.addLayout(row)
-        for box in (self.x_box, self.y_box):
-            box.activated.connect(self._load)
+        self.choice.view_changed.connect(self._on_view)
+        self.choice.changed.connect(self._load)
+        self.cloud_row.turned.connect(self._turn)
+        self.cloud_row.rested.connect(self._on_regions)
         self.plot.box.brushed.connect(self.brush)
         self.plot.box.cleared.connect(self.clear)
         listen(self, workspace.active_scene_changed, self._on_scene)
         listen(self, workspace.scene_info_changed, self._on_scene)
+        listen(self, workspace.scene_removed, self.choice.forget)
         listen(self, workspace.overlay_added, self._on_overlay)
         listen(self, workspace.overlay_removed, self._on_overlay)
         listen(self, workspace.regions_changed, self._on_regions)
         listen(self, workspace.cursor_moved, self._on_cursor)
         listen(self, workspace.cursor_left, self._on_cursor_left)
         listen(self, workspace.job_finished, self._on_finished)
+        self._on_view()
         self._say()
+
+    def offer(self, scene_id: str, overlays: Sequence[Overlay]) -> None:
+        """Take the maps of a result, of which most are no layers yet, as axes and corners."""
+        if self.choice.offer(scene_id, overlays) and self.isVisible():
+            self.choice.fill()
+            self._load()
 
     @property
     def overlay_id(self) -> str:
@@ -78,7 +93,7 @@ class ScatterForm(ToolForm):
 
     def showEvent(self, event: QShowEvent | None) -> None:
         super().showEvent(event)
-        self._fill()
+        self.choice.fill()
         self._load()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
@@ -87,77 +102,66 @@ class ScatterForm(ToolForm):
 
     def choose(self, x: str, y: str) -> None:
         """Choose the axes by what the lists call them."""
-        for box, name in ((self.x_box, x), (self.y_box, y)):
-            box.setCurrentIndex(max(0, box.findText(name)))
+        self.choice.choose(x, y)
         self._load()
 
     def _on_scene(self, *_: object) -> None:
         self.clear()
-        self._scatter, self._asked = None, ("", None, None)
-        self.x_box.clear()
+        self.cloud_row.rest()
+        self._scatter, self._cloud, self._asked = None, None, ()
+        self.choice.clear()
         if self.isVisible():
-            self._fill()
+            self.choice.fill()
             self._load()
+
+    def _on_view(self, *_: object) -> None:
+        self.clear()
+        self.cloud_row.rest()
+        self.cloud_row.setVisible(self.choice.view == "cloud")
+        self._scatter, self._cloud, self._asked = None, None, ()
+        self._load()
 
     def _on_overlay(self, overlay: Overlay) -> None:
         if isinstance(overlay, ScoreMap) and not overlay.partial and self.isVisible():
-            self._fill()
-
-    def _fill(self) -> None:
-        """List the bands and the maps of the scene, and keep what was chosen."""
-        scene = self._workspace.active_scene
-        if scene is None:
-            return
-        maps = [
-            o
-            for o in self._workspace.overlays_of(scene.id)
-            if isinstance(o, ScoreMap) and not o.partial and o.values.shape == scene.shape[:2]
-        ]
-        for box, nm in ((self.x_box, _WANTED_NM[0]), (self.y_box, _WANTED_NM[1])):
-            kept = box.currentText()
-            box.blockSignals(True)
-            box.clear()
-            for overlay in maps:
-                box.addItem(overlay.title, overlay.id)
-            for band in range(scene.shape[2]):
-                box.addItem(scene.bands.label(band), band)
-            at = box.findText(kept) if kept else -1
-            if at < 0:
-                found = scene.bands.nearest(nm)
-                other = 0 if box is self.x_box else min(1, scene.shape[2] - 1)
-                at = len(maps) + (other if found is None else found)
-            box.setCurrentIndex(at)
-            box.blockSignals(False)
-
-    def _axis(self, box: Any) -> Axis | None:
-        chosen = box.currentData()
-        if isinstance(chosen, int):
-            return chosen
-        found = self._workspace.overlays.get(str(chosen))
-        return found if isinstance(found, ScoreMap) else None
+            self.choice.fill()
 
     def _load(self, *_: object) -> None:
-        """Read the two axes in the background and draw how dense their pixels lie."""
+        """Read what is to be shown in the background and draw how dense the pixels lie."""
         scene = self._workspace.active_scene
-        if scene is None or not self.isVisible() or not self.x_box.count():
+        if scene is None or not self.isVisible() or self.choice.empty:
             return
-        x, y = self._axis(self.x_box), self._axis(self.y_box)
-        asked = (scene.id, self.x_box.currentData(), self.y_box.currentData())
-        if x is None or y is None or asked == self._asked:
+        view, chosen = self.choice.view, self.choice.chosen()
+        asked = (scene.id, view, *(c if isinstance(c, int) else c and c.id for c in chosen))
+        if asked == self._asked:
+            return
+        missing = self.choice.missing(chosen)
+        self.plot.setVisible(not missing)
+        self.cloud_row.setEnabled(not missing)
+        if missing or any(c is None for c in chosen):
+            self._scatter, self._cloud, self._asked = None, None, ()
+            self.line.setText(missing)
             return
         self.clear()
         self._asked, self._scene_id = asked, scene.id
-        names = (self.x_box.currentText(), self.y_box.currentText())
+        names = self.choice.names
+        turn = self.cloud_row.turn
 
-        def run(progress: Progress) -> Scatter:
+        def run(progress: Progress) -> tuple[Scatter, Cloud | None]:
+            from backends.spectra import clouds
             from backends.spectra.scatter import scatter_of
 
-            return scatter_of(scene, x, y, progress=progress)
+            if view == "axes":
+                return scatter_of(scene, *chosen, progress=progress), None  # type: ignore[arg-type]
+            if view == "triangle":
+                return clouds.ternary_of(chosen), None  # type: ignore[arg-type]
+            cloud = clouds.cloud_of(chosen)  # type: ignore[arg-type]
+            return cloud.seen(clouds.turned(cloud.dimensions, turn)), cloud
 
-        def show(found: Scatter) -> None:
+        def show(found: tuple[Scatter, Cloud | None]) -> None:
             if self._asked == asked:
-                self._scatter = found
-                self.plot.show_density(found.density, found.x_range, found.y_range, names)
+                self._scatter, self._cloud = found
+                self.plot.show_frame()
+                self._draw(names)
                 self._on_regions()
                 self._say()
 
@@ -165,21 +169,91 @@ class ScatterForm(ToolForm):
         self._job = job
         self._workspace.submit(job, on_result=show)
 
+    def _draw(self, names: tuple[str, str] = ("", "")) -> None:
+        """Draw the density, and what stands instead of axes."""
+        found = self._scatter
+        if found is None:
+            return
+        framed = self.choice.view != "axes"
+        self.plot.show_density(
+            found.density, found.x_range, found.y_range, names, 0.08 if framed else 0.02
+        )
+        if self.choice.view == "triangle":
+            from backends.spectra.clouds import CORNERS
+
+            a, b, c = CORNERS
+            anchors = ((0.2, 0.0), (0.8, 0.0), (0.5, 1.0))
+            titles = self.choice.corner_names
+            self.plot.show_frame(
+                ((a, b), (b, c), (c, a)), list(zip(titles, CORNERS, anchors, strict=True))
+            )
+        elif self._cloud is not None:
+            from backends.spectra.clouds import turned
+
+            reach = 0.9 * self._cloud.reach
+            ends = (reach * turned(self._cloud.dimensions, self.cloud_row.turn).T).tolist()
+            # Directions that point at the eye are dots; their numbers would lie over each other.
+            words = [
+                (str(k), (x, y), (0.5, 0.5))
+                for k, (x, y) in enumerate(ends, 1)
+                if x * x + y * y > (_SHORT * reach) ** 2
+            ]
+            self.plot.show_frame([((0.0, 0.0), (0.92 * x, 0.92 * y)) for x, y in ends], words)
+
+    # -- turning -------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        """Look at the cloud from where it is turned to; the newest turn waits for the last."""
+        cloud, mask = self._cloud, self._mask
+        if cloud is None or self._turning:
+            self._turn_again = cloud is not None
+            return
+        self._turning, self._turn_again = True, False
+        self._outline = []
+        self.plot.show_outline([])
+        turn, scene_id = self.cloud_row.turn, self._scene_id
+
+        def run(progress: Progress) -> tuple[Scatter, Any]:
+            from backends.spectra.clouds import turned
+            from backends.spectra.scatter import cells_under
+
+            seen = cloud.seen(turned(cloud.dimensions, turn))
+            return seen, None if mask is None else cells_under(seen, mask)
+
+        def show(found: tuple[Scatter, Any]) -> None:
+            if self._cloud is not cloud:
+                return
+            self._scatter, cells = found
+            self._draw()
+            if cells is not None:
+                self.plot.show_areas([(cells, BRUSH_COLOR)])
+            if not self.cloud_row.turning:
+                self._on_regions()
+
+        job = Job("Turned cloud", run, scene_id=scene_id, quiet=True)
+        self._turn_job = job
+        self._workspace.submit(job, on_result=show)
+
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         # A job that is kept would keep its scene.
         if handle.job is self._brush_job:
             self._brush_job = None
             self._freed()
+        elif handle.job is self._turn_job:
+            self._turn_job, self._turning = None, False
+            if self._turn_again:
+                self._turn()
         elif handle.job is self._job:
             self._job = None
             if handle.error is not None:
-                self._asked = ("", None, None)
+                self._asked = ()
                 self.line.setText(str(handle.error))
 
     # -- from the plot to the map --------------------------------------------------------
 
     def brush(self, outline: Sequence[tuple[float, float]]) -> None:
         """Show on the map which pixels lie inside an outline over the plot."""
+        self.cloud_row.rest()
         self._outline = list(outline)
         self.plot.show_outline(self._outline)
         # One at a time: the newest outline waits for the one before, none in between.
@@ -190,9 +264,11 @@ class ScatterForm(ToolForm):
 
     def clear(self) -> None:
         """Take the brush away."""
-        self._outline, self._waiting = [], False
+        self._outline, self._waiting, self._mask = [], False, None
         self.plot.show_outline([])
         self._workspace.remove_overlay(self.overlay_id)
+        if self._cloud is not None and not self.cloud_row.turning:
+            self._on_regions()
         self._say()
 
     def _mark(self) -> None:
@@ -229,20 +305,24 @@ class ScatterForm(ToolForm):
             id=self.overlay_id,
         )  # fmt: skip
         self._workspace.add_overlay(shown)
+        if self._cloud is not None:
+            self._mask = mask
         self._say(count)
 
     # -- from the map to the plot --------------------------------------------------------
 
     def _on_regions(self, *_: object) -> None:
         scatter = self._scatter
-        if scatter is None or not self.isVisible():
+        if scatter is None or not self.isVisible() or self.cloud_row.turning:
             return
+        mask = self._mask if self._cloud is not None else None
         mine = [r for r in self._workspace.regions.values() if r.scene_id == self._scene_id]
 
         def run(progress: Progress) -> list[tuple[NDArray[Any], str]]:
-            from backends.spectra.scatter import cells_of
+            from backends.spectra.scatter import cells_of, cells_under
 
-            return [(cells_of(scatter, region), region.shown_color) for region in mine]
+            marked = [] if mask is None else [(cells_under(scatter, mask), BRUSH_COLOR)]
+            return marked + [(cells_of(scatter, region), region.shown_color) for region in mine]
 
         def show(layers: list[tuple[NDArray[Any], str]]) -> None:
             if self._scatter is scatter:
