@@ -30,9 +30,7 @@ def bottleneck_command(
     ] = None,
     tower: Annotated[
         str,
-        typer.Option(
-            "--tower", help="The encoder's text tower, NAME:WEIGHTS or transformers:NAME."
-        ),
+        typer.Option("--tower", help="The encoder's text tower, as concepts train takes it."),
     ] = "",
     concepts: Annotated[int, typer.Option("--concepts", help="In the bottleneck.")] = 64,
     active: Annotated[int, typer.Option("--active", help="Concepts an image.")] = 12,

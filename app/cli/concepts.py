@@ -80,6 +80,9 @@ def concepts_command(
         Path | None,
         typer.Option("--pooling", help="train: CLIP-DINOiser's file, to average alike patches."),
     ] = None,
+    head: Annotated[
+        Path | None, typer.Option("--head", help="train: dino.txt's head, on a DINOv2 of timm.")
+    ] = None,
     tile: Annotated[int, typer.Option("--tile", help="train: side of a look; 0 its own.")] = 0,
     count: Annotated[
         int, typer.Option("--concepts", help="train: how many; 0: four times the features.")
@@ -109,7 +112,9 @@ def concepts_command(
     ] = None,
     tower: Annotated[
         str,
-        typer.Option("--tower", help="train: the words' side, NAME:WEIGHTS or transformers:NAME."),
+        typer.Option(
+            "--tower", help="The words' side: NAME:WEIGHTS, transformers:NAME, dinotxt:FILE."
+        ),
     ] = "",
     foreground: Annotated[
         bool, typer.Option("--foreground", help="segment: masks above 0 are one class, 0 another.")
@@ -143,7 +148,7 @@ def concepts_command(
             raise WrongUse("Give one folder of images: concepts train FOLDER --out DIR.")
         _train(
             Path(words[1]), out, as_json, model=model, weights=weights, layer=layer, dense=dense,
-            pooling=pooling, tile=tile, groups=groups,
+            pooling=pooling, head=head, tile=tile, groups=groups,
             dictionary=dictionary, concepts=count, active=active, steps=steps, batch=batch,
             rate=rate, seed=seed, library=library, words=words_file, tower=tower, split=split,
             group_pattern=group_pattern, group_block=group_block, gap=gap, resume=resume,
@@ -257,8 +262,8 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
             colour[0] = bool(scene.info.is_rgb)
             return make_encoder(
                 given["model"], given["weights"], layer=given["layer"], dense=given["dense"],
-                pooling=given["pooling"], tile=given["tile"], scene=scene, fetch=given["fetch"],
-                untrained=given["untrained"], device=chosen,
+                pooling=given["pooling"], head=given["head"], tile=given["tile"], scene=scene,
+                fetch=given["fetch"], untrained=given["untrained"], device=chosen,
             )  # fmt: skip
 
         rule = GroupRule(given["group_pattern"], given["group_block"], given["gap"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SPECTRA = "spectra"
 # Read by modules of their own: what others hand out is found by `backends.explain`.
-OPEN_CLIP, HUB, DINO_TXT = "open_clip", "transformers", "dinotxt"
+OPEN_CLIP, HUB = "open_clip", "transformers"
 
 
 def make_encoder(
@@ -35,6 +35,7 @@ def make_encoder(
     dense: bool = False,
     tile: int = 0,
     pooling: str | Path | None = None,
+    head: str | Path | None = None,
     scene: Scene | None = None,
     fetch: bool = False,
     untrained: bool = False,
@@ -52,6 +53,8 @@ def make_encoder(
         See `encoders.NetworkEncoder`.
     pooling : path, optional
         CLIP-DINOiser's file, for a dense reading; see `encoders.pooling`.
+    head : path, optional
+        dino.txt's file, for a DINOv2 of timm; see `encoders.dino_txt`.
     scene : Scene, optional
         For spectra: what their scaling is measured on.
     """
@@ -63,6 +66,10 @@ def make_encoder(
     from backends.explain.spectral import PixelsTogether
 
     classifier = _classifier(model, weights, fetch, untrained, device, progress)
+    if head is not None:
+        from backends.concepts.encoders.dino_txt import with_head
+
+        classifier = with_head(classifier, Path(head).expanduser())
     if not layer:
         layer = _usual_layer(classifier)
     path = Path(weights) if weights is not None else Path(model)
@@ -72,8 +79,9 @@ def make_encoder(
     }  # fmt: skip
     if weights is not None and not about["weights"]:
         about["tag"] = str(weights)
-    if pooling is not None:
-        about["pooling"] = str(Path(pooling).expanduser().resolve())
+    for name, file in (("pooling", pooling), ("head", head)):
+        if file is not None:
+            about[name] = str(Path(file).expanduser().resolve())
     if isinstance(classifier.network, PixelsTogether):
         return PixelNetworkEncoder(classifier, about)
     pool = None if pooling is None else Pooling.open(Path(pooling).expanduser())
@@ -202,15 +210,16 @@ def open_encoder(
     # A model that was named by its file is that file.
     by_file = ":" not in model and (bool(Path(model).suffix) or "/" in model)
     model = "" if path is not None and by_file else model
-    pooling = str(about.get("pooling") or "") or None
-    if pooling is not None and not Path(pooling).is_file():
-        raise MissingCapability(
-            f"The pooling of {about['title']} is not where it was: {Path(pooling).name} is missing."
-        )
+    more: dict[str, Any] = {n: str(about[n]) for n in ("pooling", "head") if about.get(n)}
+    for name, file in more.items():
+        if not Path(file).is_file():
+            raise MissingCapability(
+                f"The {name} of {about['title']} is not where it was: {Path(file).name} is missing."
+            )
     dense = bool(about.get("dense"))
     try:
         return make_encoder(
-            model, path or about.get("tag"), pooling=pooling, dense=dense,
+            model, path or about.get("tag"), **more, dense=dense,
             layer="" if dense else str(about.get("layer", "")), tile=int(about.get("tile", 0)),
             untrained=bool(about.get("untrained")), device=device, progress=progress,
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from backends.errors import MissingCapability, WrongUse
 from backends.jobs import Progress
 
 _AT_ONCE = 256
-HUB = "transformers"
+HUB, DINO_TXT = "transformers", "dinotxt"
 
 
 class OpenClipTower:
@@ -99,9 +100,35 @@ class HubTower:
         return _embedded(phrases, run)
 
 
+class DinoTxtTower:
+    """The text side of dino.txt; see `encoders.dino_txt`.
+
+    Parameters
+    ----------
+    path : path
+        Of its file. Words are cut as CLIP's are, by the package open_clip, which has the list.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        from backends.concepts.encoders.clip_open import library
+        from backends.concepts.encoders.dino_txt import TextTransformer
+        from backends.learning.architectures import read_tensors
+
+        path = Path(path).expanduser()
+        self._model = TextTransformer(read_tensors(path), path).eval().requires_grad_(False)
+        self._tokens = library().get_tokenizer("ViT-B-16")
+        self.digest = digest_of("dinotxt", digest_of_weights(self._model))
+
+    def embed(self, phrases: Sequence[str]) -> NDArray[np.float32]:
+        """Return unit embeddings, shape (phrases, d)."""
+        return _embedded(phrases, lambda some: self._model(self._tokens(some)))
+
+
 def open_tower(told: str, *, fetch: bool = False, progress: Progress | None = None) -> TextTower:
-    """Open a tower: ``"ViT-B-16:WEIGHTS"`` of open_clip, ``"transformers:NAME"``."""
+    """Open a tower: ``ViT-B-16:WEIGHTS`` of open_clip, ``transformers:NAME``, ``dinotxt:FILE``."""
     library, _, rest = told.partition(":")
+    if library == DINO_TXT:
+        return DinoTxtTower(rest)
     if library == HUB:
         return HubTower(rest, fetch=fetch)
     if library == "open_clip":

@@ -67,6 +67,8 @@ class NetworkEncoder:
         )
         name = self.reader.name
         self.title = f"{classifier.card.title}, {name}"
+        random = ("The weights are random: what is found here means nothing.",)
+        self._told = random if classifier.card.untrained else ()
         made = {"kind": "network", "layer": name, "dense": dense, "tile": self.side[0]}
         self.about: Mapping[str, Any] = {**made, **(about or {})}
         weights = classifier.card.weights_digest or digest_of_weights(classifier.network)
@@ -91,7 +93,7 @@ class NetworkEncoder:
                 way_out="Give a larger image, or a network that looks at smaller ones.",
             )
         place = on_scene(scene, Window(0, 0, rows, cols), level, found.placement)
-        notes = (*found.notes, *self.reader.notes)
+        notes = (*found.notes, *self.reader.notes, *self._told)
         if level:
             shape = scene.shape[:2]
             told = f"The image of {shape[0]} × {shape[1]} pixels was read at {rows} × {cols}."
