@@ -278,10 +278,6 @@ class _Plain:
     def __init__(self, encoder: Any) -> None:
         self.title, self.digest, self.about = encoder.title, encoder.digest, encoder.about
 
-    def encode(self, scene: Any, progress: Any = None) -> Any:
-        """Not asked for."""
-        raise NotImplementedError
-
 
 def _segmented(
     made: Any,

@@ -152,7 +152,7 @@ def concepts_command(
             dictionary=dictionary, concepts=count, active=active, steps=steps, batch=batch,
             rate=rate, seed=seed, library=library, words=words_file, tower=tower, split=split,
             group_pattern=group_pattern, group_block=group_block, gap=gap, resume=resume,
-            fetch=fetch, untrained=untrained, device=device,
+            fetch=fetch, untrained=untrained, option=option, device=device,
         )  # fmt: skip
         return
     if words[0] == "segment" and len(words) == 2 and model:
@@ -270,7 +270,7 @@ def _train(source: Path, out: Path, as_json: bool, **given: Any) -> None:
         images, encoder = encode_folder(
             source, make, rule=rule,
             shares=shares_of(given["split"]), gap=given["gap"], seed=given["seed"],
-            progress=progress,
+            options=pairs(given["option"], "--option"), progress=progress,
         )  # fmt: skip
         named = None
         if given["words"] is not None or given["tower"]:
@@ -318,7 +318,8 @@ def _decision_rows(told: dict[str, Any]) -> dict[str, Any]:
     rows: dict[str, Any] = {"Decided by": told["by"]}
     before, after = told["before"], told.get("after")
     for change in told["changes"]:
-        rows[f"Change {change['concept']}"] = f"{change['name']}: {change['change']}"
+        nothing = "" if change["did"] else "; it was not on here, so nothing changes"
+        rows[f"Change {change['concept']}"] = f"{change['name']}: {change['change']}{nothing}"
     for number in sorted(range(len(told["classes"])), key=lambda n: -before["logits"][n])[:8]:
         sides = [side for side in (before, after) if side is not None]
         rows[f"Class {told['classes'][number]}"] = " -> ".join(

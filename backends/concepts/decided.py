@@ -43,12 +43,14 @@ class Decided:
 
         Of the parts -2 stands for all other concepts, -1 for the constant part.
         """
-        changes = self.changes
+        changes, here = self.changes, self.decision.code(self.token)
+        after = self.decision.code(self.token, changes)
         told: dict[str, Any] = {
             "by": self.decision.sentence, "classes": list(self.decision.probe.classes),
             "changes": [
                 {"concept": n, "name": self.decision.name(n), "change": change.sentence,
-                 "scale": change.scale, "value": change.value}
+                 "scale": change.scale, "value": change.value,
+                 "did": bool(after[n] != here[n])}
                 for n, change in changes.items()
             ],
             "before": self._side({}, most),

@@ -8,6 +8,7 @@ once.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,7 @@ BLOCK = 6
 OTHERS, CONSTANT = -2, -1
 
 
-class Decision:
+class Decision(ABC):
     """A layer that decides by concepts.
 
     Attributes
@@ -44,34 +45,34 @@ class Decision:
     of_dictionary = True
 
     @property
+    @abstractmethod
     def scene_id(self) -> str:
         """The image."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def whole(self) -> bool:
         """Whether it is the image that is decided on, not each of its places."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def sentence(self) -> str:
         """How far it can be believed, for people."""
-        raise NotImplementedError
 
+    @abstractmethod
     def name(self, concept: int) -> str:
         """Return what a narrow line calls a concept."""
-        raise NotImplementedError
 
+    @abstractmethod
     def top(self, concept: int) -> float:
         """Return a concept's usual highest strength."""
-        raise NotImplementedError
 
+    @abstractmethod
     def used_map(self, concept: int, target: int) -> Overlay:
         """Return the overlay of where a concept counts for a class."""
-        raise NotImplementedError
 
-    def _strengths(self, token: int) -> NDArray[np.float64]:
-        raise NotImplementedError
+    @abstractmethod
+    def _strengths(self, token: int) -> NDArray[np.float64]: ...
 
     def code(self, token: int, changes: Changes | None = None) -> NDArray[np.float64]:
         """Return what is decided on, some concepts changed, shape (concepts,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from backends.jobs import Progress
 from backends.learning.grouping import GroupRule, find_groups
 from backends.learning.image_split import SHARES, split_images
 
-# One of so many images without classes is held out for measuring.
-_HELD_OUT = 10
+# Fewer images without classes are all learnt from: too few would be left to measure on.
+_FEWEST = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,7 @@ def encode_folder(
     shares: Sequence[float] = SHARES,
     gap: int = 0,
     seed: int = 0,
+    options: Mapping[str, Any] | None = None,
     cache: FeatureCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[EncodedImages, Encoder]:
@@ -72,7 +73,10 @@ def encode_folder(
     make : callable
         Takes the first scene, returns the encoder.
     rule, shares, gap, seed
-        Of the split by whole groups; see `backends.learning.image_split`.
+        Of the split by whole groups; see `backends.learning.image_split`. Images without
+        classes need no validation: those of its share are learnt from too.
+    options : mapping, optional
+        Of the reader, for every image.
 
     Raises
     ------
@@ -90,11 +94,11 @@ def encode_folder(
     for number, path in enumerate(paths):
         progress.check()
         try:
-            with open_scene(path) as scene:
+            with open_scene(path, dict(options or {})) as scene:
                 encoder = encoder or make(scene)
                 found = cache.features(encoder, scene, Progress(progress.token))
         except ClearbandError as error:
-            if len(paths) == 1 or (encoder is None and not kept and not _is_image_fault(error)):
+            if len(paths) == 1 or (encoder is None and not isinstance(error, BadInput)):
                 raise
             skipped.append((names[number], str(error)))
         else:
@@ -129,14 +133,11 @@ def _found(
         return [i.path for i in found.images], found.label, found.classes, split.part, names
     paths = images_in(source)
     part = np.zeros(len(paths), np.int64)
-    if len(paths) >= 2 * _HELD_OUT:
+    if len(paths) >= _FEWEST:
         groups = find_groups([p.name for p in paths], [""] * len(paths), rule or GroupRule())
         split = split_images(
-            np.zeros(len(paths), np.int64), groups, seed=seed, shares=(0.9, 0, 0.1)
-        )
+            np.zeros(len(paths), np.int64), groups, seed=seed, gap=gap,
+            shares=(shares[0] + shares[1], 0, shares[2]),
+        )  # fmt: skip
         part = split.part.astype(np.int64)
     return list(paths), np.full(len(paths), -1, np.int64), (), part, [p.name for p in paths]
-
-
-def _is_image_fault(error: ClearbandError) -> bool:
-    return isinstance(error, BadInput)

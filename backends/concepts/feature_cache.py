@@ -45,7 +45,10 @@ class FeatureCache:
         self, encoder: Encoder, scene: Scene, progress: Progress | None = None
     ) -> Features:
         """Return the features of a scene: kept ones, or made now and kept."""
-        key = hashlib.sha256(f"{encoder.digest} {scene.digest} {scene.shape}".encode()).hexdigest()
+        # One file may hold several cubes of one shape: how it was opened says which.
+        opened = sorted(scene.info.options.items())
+        told = f"{encoder.digest} {scene.digest} {scene.shape} {opened}"
+        key = hashlib.sha256(told.encode()).hexdigest()
         found = self._read(key)
         if found is None:
             made = encoder.encode(scene, progress)

@@ -119,7 +119,7 @@ def read_masked(
                 way_out="Where everything above 0 is one class, say so: --foreground.",
             )
         classes = tuple(names.get(v, f"class {v}") for v in values)
-        table = np.full(256, -1)
+        table = np.full(max((int(m.max()) for _, _, m in kept), default=0) + 1, -1)
         table[values] = np.arange(len(values))
         masks = [table[m] for _, _, m in kept]
     if len(classes) < 2 or len({int(v) for m in masks for v in np.unique(m)} - {-1}) < 2:

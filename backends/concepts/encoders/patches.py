@@ -8,6 +8,7 @@ are in it; written after the papers, not taken from their code.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import torch
@@ -77,7 +78,7 @@ class LayerReader:
         return other.to_grid(found[0]).clone()
 
 
-class DenseReader:
+class DenseReader(ABC):
     """A CLIP transformer read densely; see the module.
 
     Parameters
@@ -140,21 +141,21 @@ class DenseReader:
     # -- where the parts are: one library a class ------------------------------------------
 
     @classmethod
+    @abstractmethod
     def fits(cls, network: nn.Module) -> bool:
         """Return whether a network is such a transformer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blocks(self, network: Any) -> Any:
         """Return the blocks in order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def norm_of(self, block: Any) -> nn.Module:
         """Return the second norm of a block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def width(self, network: Any) -> int:
         """Return the width of the stream."""
-        raise NotImplementedError
 
     def run(self, network: Any, x: Tensor) -> None:
         """Run it, at whatever size."""
@@ -168,9 +169,9 @@ class DenseReader:
         """Return a stream as (n, tokens, width)."""
         return stream
 
+    @abstractmethod
     def last(self, network: Any, stream: Tensor) -> Tensor:
         """Return the last block without attention, the last norm and the projection."""
-        raise NotImplementedError
 
 
 class DenseTimm(DenseReader):

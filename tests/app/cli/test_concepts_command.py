@@ -84,9 +84,19 @@ def test_a_decision_with_concepts_scaled_set_and_taken_away(
     for side in (before, after):
         total = sum(p["amount"] for p in side["parts"])
         assert total == pytest.approx(side["logits"][side["target"]], abs=1e-4)
-    # In words, too.
-    assert run([*words[:-1], *changed]) == 0
+    assert all(change["did"] for change in told["changes"])
+    # In words, too; and of one that was off it is said that nothing came of it.
+    on = {p["concept"] for p in before["parts"]}
+    off = next(
+        n
+        for n in range(200)
+        if n not in on
+        and run([*words, "--without", str(n)]) == 0
+        and not json.loads(capsys.readouterr().out)["decision"]["changes"][0]["did"]
+    )
+    assert run([*words[:-1], *changed, "--without", str(off)]) == 0
     text = capsys.readouterr().out
+    assert "it was not on here, so nothing changes" in text
     assert "taken away" in text
     assert " -> " in text
 
