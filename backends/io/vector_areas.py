@@ -6,10 +6,7 @@ pieces and holes is one region; a point is its pixel; lines have no area and are
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 from backends.errors import BadInput, NeedsChoice
 from backends.georeference import GeoReference
 from backends.io.annotations import MOST_AREAS, MOST_POINTS, Annotations, classification_of
+from backends.io.vectors import LONLAT, Vectors, read_vectors
 from backends.jobs import Progress
 from backends.regions import Outline, Region, Ring
 from backends.scene import Scene
@@ -36,24 +34,6 @@ _ASKED = {
 
 Floats = NDArray[np.float64]
 Placing = Callable[[Floats, Floats], tuple[Any, Any]]
-
-
-@dataclass(frozen=True)
-class Vectors:
-    """What a file holds, in its own coordinates.
-
-    Attributes
-    ----------
-    shapes : sequence of shapely geometry or None
-    fields : sequence of mapping
-        The values of each.
-    crs : str
-        Empty where the file names none.
-    """
-
-    shapes: Sequence[Any]
-    fields: Sequence[Mapping[str, Any]]
-    crs: str
 
 
 def looks_like_vectors(path: str | Path) -> bool:
@@ -96,8 +76,6 @@ def read_vector_areas(
             f"There are no coordinates called {where}.",
             way_out=f"Use one of: {', '.join(COORDINATES)}.",
         )
-    if not path.is_file():
-        raise BadInput(f"{path.name} does not exist.", subject=path, way_out="Check the name.")
     found = read_vectors(path, layer)
     if not found.shapes:
         raise BadInput(
@@ -140,74 +118,6 @@ def read_vector_areas(
     return Annotations(tuple(regions), skipped, outside)
 
 
-def read_vectors(path: Path, layer: str | None = None) -> Vectors:
-    """Read the objects of a file as they are.
-
-    Raises
-    ------
-    BadInput
-        It cannot be read, or is not safe to.
-    NeedsChoice
-        It has several layers and none was named.
-    """
-    from backends.perimeters.kml import LARGEST_BYTES, read_kml
-
-    if path.stat().st_size > LARGEST_BYTES:
-        raise BadInput(f"{path.name} is too large for areas.", subject=path)
-    if path.suffix.lower() in (".kml", ".kmz"):
-        placed = read_kml(path)
-        return Vectors([p.geometry for p in placed], [p.fields for p in placed], "OGC:CRS84")
-    return _with_gdal(path, layer)
-
-
-def _with_gdal(path: Path, layer: str | None) -> Vectors:
-    import pyogrio
-    import shapely
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    source = _source(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # GDAL's doubts about a broken file
-            layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
-        if layer is None and len(layers) > 1:
-            raise NeedsChoice(
-                f"{path.name} holds {len(layers)} layers.",
-                option="layer", choices=tuple(layers), subject=path,
-            )  # fmt: skip
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            meta, _, wkb, columns = pyogrio.raw.read(source, layer=layer, force_2d=True)
-        shapes = list(shapely.from_wkb(wkb, on_invalid="ignore"))
-    except (DataSourceError, DataLayerError, ValueError, OSError) as error:
-        raise BadInput(
-            f"{path.name} cannot be read as areas.",
-            subject=path,
-            way_out="Give a GeoPackage, GeoJSON, shapefile with its .shx and .dbf, KML or KMZ.",
-            details=str(error),
-        ) from error
-    names = [str(name) for name in meta["fields"]]
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    return Vectors(shapes, rows or [{} for _ in shapes], str(meta["crs"] or ""))
-
-
-def _source(path: Path) -> str:
-    """Return what GDAL opens: the file, or the one within an archive."""
-    if not zipfile.is_zipfile(path):
-        return str(path)
-    from backends.perimeters.kml import checked_zip
-
-    with zipfile.ZipFile(path) as archive:
-        inside = [item.filename for item in checked_zip(path, archive)]
-    shapes = [n for n in inside if n.lower().endswith((".shp", ".gpkg", ".geojson", ".fgb"))]
-    if len(shapes) != 1:
-        what = "no areas" if not shapes else f"{len(shapes)} files of areas"
-        raise BadInput(
-            f"{path.name} holds {what}.", subject=path, way_out="Unpack it and give one file."
-        )
-    return f"/vsizip/{path}/{shapes[0]}"
-
-
 # -- where it lies ---------------------------------------------------------------------------
 
 
@@ -232,7 +142,7 @@ def _placing(found: Vectors, scene: Scene, told: str | None, path: Path) -> Plac
             option="coordinates", choices=COORDINATES, subject=path,
             titles=tuple(_ASKED[c] for c in COORDINATES),
         )  # fmt: skip
-    crs = "OGC:CRS84" if told == "lonlat" else found.crs
+    crs = LONLAT if told == "lonlat" else found.crs
     if reference.crs is None:
         raise BadInput(
             f"{scene.title} names no coordinate system, so {path.name} cannot be brought to it.",

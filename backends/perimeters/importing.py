@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +13,10 @@ import numpy as np
 import shapely
 
 from backends.errors import BadInput, NeedsChoice
+from backends.io.vectors import LONLAT, read_vectors
 from backends.perimeters.acreage import polygons_of
 from backends.perimeters.clock import TOLERANCE, now, parsed, stamp
 from backends.perimeters.coordinates import WGS84, moved, needed, short
-from backends.perimeters.kml import LARGEST_BYTES, checked_zip, read_kml
 from backends.perimeters.schema import BY_NAME, schema_name
 
 _FAR_DEGREES = 0.03  # about 2 km: matching fires of real snapshots lie closer
@@ -136,67 +135,12 @@ def read_perimeters(
     NeedsChoice
         Several layers.
     """
-    if not path.exists():
-        raise BadInput(
-            f"{path.name} does not exist.", subject=path, way_out="Check the name and the folder."
-        )
-    if path.is_file() and path.stat().st_size > LARGEST_BYTES:
-        raise BadInput(f"{path.name} is too large for an outline.", subject=path)
-    with path.open("rb") as stream:
-        head = stream.read(4096)
-    if path.suffix.lower() in (".kml", ".kmz") or b"<kml" in head:
-        placed = [(p.geometry, p.fields) for p in read_kml(path)]
-        return _imported(path, placed, WGS84)
-    return _with_gdal(path, crs, layer, held)
-
-
-def _with_gdal(path: Path, crs: str | None, layer: str | None, held: bool) -> Imported:
-    import pyogrio
-    from pyogrio.errors import DataLayerError, DataSourceError
-
-    source: str = str(path)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            inside = [i.filename for i in checked_zip(path, archive)]
-        shapes = [n for n in inside if n.lower().endswith((".shp", ".gpkg", ".geojson"))]
-        if len(shapes) > 1 and layer is not None:
-            shapes = [n for n in shapes if Path(n).stem == layer] or shapes
-        if len(shapes) > 1:
-            named = _wanted(shapes, held)
-            if len(named) != 1:
-                stems = tuple(Path(n).stem for n in shapes)
-                raise NeedsChoice(
-                    f"{path.name} holds {len(shapes)} layers.",
-                    option="--layer", choices=stems, subject=path,
-                )  # fmt: skip
-            shapes = named
-        if not shapes:
-            raise BadInput(f"{path.name} holds no outlines.", subject=path)
-        source, layer = f"/vsizip/{path}/{shapes[0]}", None
-    try:
-        layers = [str(name) for name, kind in pyogrio.list_layers(source) if kind is not None]
-        if layer is None and len(layers) > 1:
-            lines = _wanted(layers, held)
-            if len(lines) != 1:
-                raise NeedsChoice(
-                    f"{path.name} holds {len(layers)} layers.",
-                    option="--layer", choices=tuple(layers), subject=path,
-                )  # fmt: skip
-            layer = lines[0]
-        meta, _, wkb, columns = pyogrio.raw.read(source, layer=layer, force_2d=True)
-    except (DataSourceError, DataLayerError, ValueError) as error:
-        raise BadInput(
-            f"{path.name} cannot be read as outlines.",
-            subject=path,
-            way_out="Give a GeoPackage, GeoJSON, shapefile, KML or KMZ.",
-            details=str(error),
-        ) from error
-    names = [str(n) for n in meta["fields"]]
-    rows = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
-    rows = rows or [{} for _ in wkb]
-    placed = list(zip(shapely.from_wkb(wkb, on_invalid="ignore"), rows, strict=True))
+    found = read_vectors(
+        path, layer, what="outlines", option="--layer", likely=lambda names: _wanted(names, held)
+    )
     # An absent system is a fact of the file and is not guessed from the numbers.
-    return _imported(path, placed, short(needed(meta["crs"] or crs, path)))
+    system = WGS84 if found.crs == LONLAT else short(needed(found.crs or crs, path))
+    return _imported(path, list(zip(found.shapes, found.fields, strict=True)), system)
 
 
 def _wanted(names: Sequence[str], held: bool) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 
 from backends.errors import BadInput
+from backends.io.kml import read_kml
 from backends.perimeters.clock import parsed
 from backends.perimeters.coordinates import moved, system
 from backends.perimeters.deliverables.domains import check_domains
@@ -21,7 +22,6 @@ from backends.perimeters.deliverables.geopdf import PageReference, page_referenc
 from backends.perimeters.deliverables.rows import DeliveredLine, Layer
 from backends.perimeters.deliverables.shapefile import DAY, inner_name, shapefile_columns
 from backends.perimeters.deliverables.tables import columns_of, read_rows
-from backends.perimeters.kml import read_kml
 from backends.perimeters.schema import BY_NAME, FIELDS
 
 _TIMES = {f.name for f in FIELDS if f.kind == "time"}

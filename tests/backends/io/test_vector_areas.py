@@ -192,3 +192,17 @@ def test_several_layers_are_asked_about(tmp_path: Path) -> None:
         read_vector_areas(path, scene())
     assert asked.value.choices == ("fields", "roads")
     assert len(read_vector_areas(path, scene(), {"layer": "fields"}).regions) == 1
+
+
+def test_several_files_in_an_archive_are_asked_about(tmp_path: Path) -> None:
+    packed = tmp_path / "both.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("fields", "roads"):
+            write(tmp_path / f"{name}.shp", "ESRI Shapefile", [FIELD], [name], "EPSG:32633")
+            for part in tmp_path.glob(f"{name}.*"):
+                archive.write(part, part.name)
+    with pytest.raises(NeedsChoice, match="holds 2 layers") as caught:
+        read_areas(packed, scene())
+    assert set(caught.value.choices) == {"fields", "roads"}
+    (region,) = read_areas(packed, scene(), {"layer": "roads"}).regions
+    assert region.name == "roads"

@@ -15,6 +15,7 @@ import pytest
 import shapely
 
 from backends.errors import BadInput, Cancelled
+from backends.io.kml import read_kml
 from backends.io.writers import atomic
 from backends.perimeters.acreage import acreage, filled
 from backends.perimeters.beside import with_contained
@@ -26,7 +27,6 @@ from backends.perimeters.deliverables.options import DeliveryOptions
 from backends.perimeters.document import PerimeterDocument
 from backends.perimeters.heat import Feature, HeatClass
 from backends.perimeters.importing import read_perimeters
-from backends.perimeters.kml import read_kml
 from backends.progress import CancelToken, Progress
 from tests.backends.perimeters.deliverables.conftest import CRS, goat
 
