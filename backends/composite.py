@@ -199,6 +199,11 @@ def default_recipe(scene: Scene) -> Recipe:
     if info.default_bands and len(info.default_bands) in (1, 3):
         return Recipe("file", "As the file proposes", tuple(info.default_bands))
     good = np.flatnonzero(scene.bands.good_mask())
+    nm = scene.bands.wavelengths()
+    if count == good.size == 3 and np.isfinite(nm).all() and scene.bands.axis != "slice":
+        # As a decorrelation stretch leaves: its three bands, the longest wavelength red.
+        longest_first = tuple(int(b) for b in np.argsort(-nm, kind="stable"))
+        return Recipe("three", "Its three bands", longest_first)
     if info.kind in ("hyperspectral", "multispectral") and good.size >= 3:
         spread = good[np.linspace(0, good.size - 1, 5).astype(int)][[3, 2, 1]]
         return Recipe("spread", "Three bands", tuple(int(b) for b in spread))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,32 @@ def test_natural_colour_takes_the_nearest_wavelengths() -> None:
     recipe = preset_recipe(cube(), "natural")
     assert [NM[b] for b in recipe.bands] == pytest.approx([650, 550, 450])
     assert default_recipe(cube()).id == "natural"
+
+
+def test_three_bands_with_wavelengths_open_in_colour_longest_red() -> None:
+    def opened(nm: tuple[float, ...], **facts: object) -> Recipe:
+        table = BandTable.build(3, wavelength_nm=nm, **facts)  # type: ignore[arg-type]
+        values = np.random.default_rng(0).normal(size=(4, 4, 3))
+        return default_recipe(Scene(ArraySource(values), SceneInfo(None, "raster", table)))
+
+    assert opened((1610.0, 2200.0, 980.0)).bands == (1, 0, 2)
+    assert opened((650.0, 550.0, 460.0)).id == "natural"
+    # One band that is bad or unknown, and slices, are no colours.
+    assert len(opened((1610.0, 2200.0, 980.0), good=(True, True, False)).bands) == 1
+    assert len(opened((1610.0, 2200.0, float("nan"))).bands) == 1
+    assert len(opened((1610.0, 2200.0, 980.0), axis="slice").bands) == 1
+
+
+def test_a_decorrelation_stretch_opens_in_colour(tmp_path: Path) -> None:
+    from backends.io import open_scene
+    from backends.spectra.restoring import decorrelate
+
+    scene = cube()
+    at = [scene.bands.nearest(nm) or 0 for nm in (1000.0, 1600.0, 2200.0)]
+    decorrelate(scene, tmp_path / "wide.tif", at)
+    with open_scene(tmp_path / "wide.tif") as scene:
+        recipe = default_recipe(scene)
+        assert [round(scene.bands.wavelengths()[b]) for b in recipe.bands] == [2200, 1600, 1000]
 
 
 def test_bad_bands_are_never_chosen() -> None:
