@@ -182,7 +182,9 @@ class JobSummary(QWidget):
         self.bar = QProgressBar(self)
         self.bar.setFixedSize(QSize(96, 12))
         self.bar.setTextVisible(False)
-        self.text = QLabel("", self)
+        # Gives way in its middle: a long title must not widen the window.
+        self.text = ElidedLabel("", self, Qt.TextElideMode.ElideMiddle)
+        self.text.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.stop = IconButton("close", "Stop this job", self)
         self.stop.setFixedSize(20, 20)
         self.stop.clicked.connect(self.cancel)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from app.status import clock, place_text, value_text
-from backends.workspace import Region
+from app.status import JobSummary, clock, place_text, value_text
+from backends.jobs import Job, ThreadRunner
+from backends.workspace import Region, Workspace
 
 
 def move(desk, y, x) -> None:
@@ -157,6 +160,22 @@ def test_closing_a_scene_leaves_nothing_behind(desk, make_scene, put) -> None:
         canvas.stage.frames,
     )
     assert [scene.id in table for table in held] == [False] * len(held)
+
+
+def test_a_job_of_a_long_title_does_not_widen_the_window(qtbot: Any) -> None:
+    bar = JobSummary()
+    qtbot.addWidget(bar)
+    workspace = Workspace(ThreadRunner())
+    go = threading.Event()
+    title = "Learn concepts of a folder from a network " * 3
+    handle = workspace.submit(Job(title, lambda _: go.wait(5)))
+    try:
+        bar.show_jobs([handle])
+        assert bar.minimumSizeHint().width() < 220
+        assert "Learn concepts" in bar.text.text()
+    finally:
+        go.set()
+        workspace.close()
 
 
 def test_words_of_the_status_bar(make_scene) -> None:

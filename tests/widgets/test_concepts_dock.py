@@ -96,6 +96,10 @@ def test_click_hover_layer_and_quality(dock: Any) -> None:
     workspace.cursor_left.emit()
     assert first_cell(dock).line.concept == kept
 
+    # A level in which nothing is on says so, once.
+    for some in dock.here.columns.cells.values():
+        assert [c.empty for c in some] == [some[0].line is None] + [False] * (len(some) - 1)
+
     cell = first_cell(dock)
     assert cell.line.curve is not None  # of a cube its spectrum
     QTest.mouseClick(cell, LEFT, pos=QPoint(10, 10))
@@ -167,6 +171,19 @@ def test_alike_search_card_and_graph(dock: Any, tmp_path: Path) -> None:
     both = list(dock._workspace.overlays.values())[-1]
     layers = [dock.desk.field.codes.layer(n) > 0 for n in (child, parent)]
     np.testing.assert_array_equal(both.values[0] > 0, layers[0] & layers[1])
+    # The concept in hand is always called by its name; one that joins nothing says so.
+    assert dock.desk.field.short(child).split(" · ")[0][:14] in [
+        label.toPlainText() for label in dock.graph.labels
+    ]
+    dock.graph.strength.setValue(99)
+    dock.graph.support.setValue(200)
+    joined = {graph.nodes[n] for n in dock.graph.graph.edges.ravel().tolist()}
+    alone = next(n for n in dock.graph.graph.nodes if n not in joined)
+    dock.desk.take_concept(alone)
+    assert "Joined with no other" in dock.graph.about_line.text()
+    dock.graph.strength.setValue(31)
+    dock.graph.support.setValue(1)
+    dock.desk.take_concept(child)
     dock.graph.save(tmp_path / "graph.graphml")
     text = (tmp_path / "graph.graphml").read_text(encoding="utf-8")
     assert text.count("<edge ") == len(graph.edges)
@@ -187,10 +204,13 @@ def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:
     strongest = dock.why.chart.bars[0].concept
     QTest.mouseClick(dock.why.chart, LEFT, pos=QPoint(20, 5))
     assert dock.desk.concept == strongest
+    high, classes = dock.why.outcome.height(), [row[0] for row in dock.why.outcome.rows]
+    assert sorted(classes) == ["Meadow", "Soil", "Water"]
     dock.why.handles.away_button.click()
     after = decision.probabilities(token, {strongest: REMOVED})
     shown = {name: (was, now) for name, was, now in dock.why.outcome.rows}
     before = decision.probabilities(token)
+    assert (dock.why.outcome.height(), list(shown)) == (high, classes)  # nothing jumps
     assert shown["Water"] == (pytest.approx(before[0]), pytest.approx(after[0]))
     assert dock.why.chart.bars[0].amount == 0
     dock.why.back_button.click()

@@ -86,10 +86,19 @@ def test_a_folder_teaches_concepts_classes_and_a_bottleneck(
     assert why.isVisible()
     assert "random ones" in why.state_line.text()
     assert why.kind_box.count() == 2
+    # How much of the images its concepts stand for, one after another, to where they end.
+    assert why.kept.isVisible()
+    count, percent = why.kept.curve.getData()
+    explained = dock.desk.decision.made.selection.explained
+    assert (count[0], percent[0]) == (0, 0)
+    assert len(count) == len(explained) + 1
+    assert percent[-1] == pytest.approx(100 * explained[-1])
+    assert f"{100 * explained[-1]:.0f}" in why.kept.line.text()
     assert {row[0] for row in why.outcome.rows} <= {"red", "blue"}
     why.kind_box.setCurrentIndex(why.kind_box.findText("By what came with the concepts"))
     why.kind_box.activated.emit(why.kind_box.currentIndex())
     assert dock.desk.decision.of_dictionary
+    assert not why.kept.isVisible()
     assert why.chart.total == pytest.approx(
         float(dock.desk.decision.probe.logits(dock.desk.decision.code(0)).max()), abs=1e-4
     )

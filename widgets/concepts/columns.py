@@ -26,6 +26,7 @@ ROWS = 5
 PICTURE = 30
 BAR = QColor(key_color(1))
 GAP = 4
+NONE_ON = "none here"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,7 @@ class ConceptCell(QWidget):
         super().__init__()
         self.line: Line | None = None
         self.selected = False
+        self.empty = False  # the first of a column in which nothing is on
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -101,9 +103,19 @@ class ConceptCell(QWidget):
     def leaveEvent(self, event: object) -> None:
         self.hovered.emit(None)
 
+    def _say_none(self) -> None:
+        painter = QPainter(self)
+        faint = self.palette().color(self.foregroundRole())
+        faint.setAlpha(150)
+        painter.setPen(faint)
+        painter.drawText(QPointF(3, 3 + QFontMetricsF(self.font()).ascent()), NONE_ON)
+        painter.end()
+
     def paintEvent(self, event: QPaintEvent | None) -> None:
         line = self.line
         if line is None:
+            if self.empty:
+                self._say_none()
             return
         painter = QPainter(self)
         text = self.palette().color(self.foregroundRole())
@@ -214,3 +226,4 @@ class ConceptColumns(QWidget):
             for number, cell in enumerate(cells):
                 line = lines[number] if number < len(lines) else None
                 cell.show_line(line, line is not None and line.concept == selected)
+                cell.empty = not lines and number == 0

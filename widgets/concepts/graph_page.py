@@ -34,7 +34,8 @@ from widgets.theme import text_color, wrapped
 # Rings of the levels, and their colours.
 RADII = (1.4, 2.6, 3.6)
 COLORS = tuple(key_color(n) for n in (0, 1, 2))
-_REACH = 3.9
+# Room for names above the outermost ring.
+_REACH = 4.3
 _NAMED = 12
 # Names nearer to each other than this would lie one over the other.
 _APART = 0.75
@@ -182,7 +183,11 @@ class GraphPage(Page):
         self.labels = []
         near = set(mine.ravel().tolist())
         related = set(graph.edges.ravel().tolist())
-        order = sorted(range(len(graph.nodes)), key=lambda n: (n not in near, n not in related, n))
+        hand = self.desk.concept
+        order = sorted(
+            range(len(graph.nodes)),
+            key=lambda n: (graph.nodes[n] != hand, n not in near, n not in related, n),
+        )
         named: list[Any] = []
         for number in order:
             at = self.places[number] * (1, 1.6)  # letters are wider than high
@@ -227,6 +232,10 @@ class GraphPage(Page):
                 other = escape(reading.short(graph.nodes[child]))
                 where = self._link(concept, graph.nodes[child], count)
                 said.append(f"{100 * part:.0f}\u00a0% of {other} lies where it is ({where})")
+        if concept not in graph.nodes:
+            said.append("It is on nowhere in this image.")
+        elif len(said) == 1:
+            said.append("Joined with no other here; move the sliders to the left for more lines.")
         self.about_line.setText("<br>".join(said[:7]))
 
     def _link(self, one: int, other: int, count: int) -> str:

@@ -79,6 +79,10 @@ class ChangeHandles(QWidget):
         self._enable(False, False)
         self.what_line.setText("Click a bar: then it can be scaled, set or taken away.")
         self.scale_line.setText("")
+        for part in (self.slider, self.value_box):  # nothing stays of the one before
+            part.blockSignals(True)
+            part.setValue(0)
+            part.blockSignals(False)
 
     def show_concept(
         self, name: str, own: float, now: float, top: float, change: Change | None

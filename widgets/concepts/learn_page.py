@@ -34,8 +34,8 @@ ANOTHER = "file…"
 _SIZES = (64, 128, 256, 512, 1024, 2048)
 _FEW = (8, 16, 32, 64)
 _DEPTHS = (
-    ("parts and textures, in fine cells", "finer"),
-    ("whole things, in its last layer", "last"),
+    ("parts and textures", "finer"),
+    ("whole things", "last"),
 )
 
 
@@ -69,12 +69,15 @@ class LearnPage(QWidget):
         self.fetch_check.setMinimumWidth(1)
         self.fetch_check.setToolTip("Those that were published; once, they are checked and kept")
         form.addRow("", self.fetch_check)
-        self.depth_box = narrow_box("How deep into the network one looks")
+        self.depth_box = narrow_box(
+            "How deep into the network one looks: parts and textures in fine cells, or whole "
+            "things in the coarser cells of its last layer"
+        )
         for words, depth in _DEPTHS:
             self.depth_box.addItem(words, depth)
         form.addRow("Looks for", self.depth_box)
         self.size_box = narrow_box("How many concepts are learnt; small images want few")
-        self.size_box.addItem("as many as suit the image", 0)
+        self.size_box.addItem("as suits the image", 0)
         for size in _SIZES:
             self.size_box.addItem(f"{size:,}", size)
         form.addRow("Concepts", self.size_box)
@@ -144,7 +147,7 @@ class LearnPage(QWidget):
         cube = scene is not None and scene.bands.axis == "spectral" and scene.shape[2] > 3
         self.model_box.clear()
         if cube:
-            self.model_box.addItem("the spectra themselves", SPECTRA)
+            self.model_box.addItem("its own spectra", SPECTRA)
         for number, choice in enumerate(self._choices):
             if choice.kind == SPECTRAL and not cube:
                 continue

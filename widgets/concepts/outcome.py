@@ -42,7 +42,8 @@ class Outcome(QWidget):
         last = before if after is None else after
         size = np.maximum(before, last)
         order = [int(n) for n in np.argsort(-size, kind="stable")]
-        shown = [n for n in order if size[n] >= _SMALLEST or n == target][:MOST]
+        # As many rows whatever is changed: what lies below stays where it is.
+        shown = order[:MOST]
         if target not in shown:
             shown[-1] = target
         shown.sort(key=lambda n: -before[n])  # so that rows stay where they are

@@ -15,6 +15,7 @@ from widgets.background import listen
 from widgets.concepts.changes_list import ChangesList
 from widgets.concepts.decisions import WORDS
 from widgets.concepts.desk import Desk
+from widgets.concepts.energy_curve import EnergyCurve
 from widgets.concepts.handles import ChangeHandles
 from widgets.concepts.outcome import Outcome
 from widgets.concepts.parts_chart import Bar, PartsChart
@@ -105,6 +106,9 @@ class WhyPage(Page):
         buttons.addWidget(self.save_button)
         rows.addLayout(buttons)
         self.column.addWidget(self.body)
+        self.kept = EnergyCurve()
+        self.kept.hide()
+        self.column.addWidget(self.kept)
 
     # -- what is spoken of ---------------------------------------------------------------
 
@@ -175,10 +179,12 @@ class WhyPage(Page):
         self._fill_kinds()
         if decision is None:
             self._seen = None
+            self.kept.hide()
             self.learn_button.show()
             self.state_line.setText(_READY if decisions.labels is not None else _NO_LABELS)
             return
         self.state_line.setText(escape(decision.sentence))
+        self.kept.show_bottleneck(decision)
         taught = isinstance(decision, LabelDecision)
         can_learn = decisions.labels is not None and self.desk.field is not None
         self.learn_button.setVisible(taught or can_learn)
