@@ -269,3 +269,27 @@ def test_speed_of_concepts() -> None:
     line = next(n for n in lines if n.startswith("| training them beside its bare"))
     told = [int(n) for n in re.findall(r"[\d]+", line.split("|")[2].replace(",", ""))]
     assert told == [training["tokens_per_s"], training["floor_tokens_per_s"]]
+
+
+def test_unmixing_beside_published_answers() -> None:
+    found = result("known_answers")["samson"]
+    table = rows("### Unmixing beside published answers")
+    methods = dict(zip(("vca", "n_findr", "ppi"), table[:3], strict=True))
+    for method, (_, angle, degrees, each, worst, rmse, parts) in methods.items():
+        row = found["found"][method]
+        assert row["seeds"] == 30
+        for cell, key, digits in (
+            (angle, "angle_rad", 5.1e-4), (degrees, "angle_deg", 5.1e-3), (rmse, "rmse", 5.1e-4),
+        ):  # fmt: skip
+            wanted = [row[key]["mean"], row[key]["sd"]]
+            assert numbers(cell) == pytest.approx(wanted, abs=digits)
+        assert numbers(each) == pytest.approx(row["angle_rad"]["each"], abs=5.1e-4)
+        assert numbers(worst) == pytest.approx([row["angle_rad"]["worst"]], abs=5.1e-4)
+        assert numbers(parts) == pytest.approx(row["rmse"]["each"], abs=5.1e-4)
+    known = found["rmse_with_known_endmembers"].values()
+    for (*_, rmse, parts), row in zip(table[3:], known, strict=True):
+        assert numbers(rmse) == pytest.approx([row["mean"]], abs=5.1e-4)
+        assert numbers(parts) == pytest.approx(row["each"], abs=5.1e-4)
+    number = found["number"]
+    assert f"HySime counts {number['hysime']} materials" in README
+    assert f"HFC {number['hfc']} (8 by" in README

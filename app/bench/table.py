@@ -27,6 +27,10 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
     "memory": ("growth over 200 times open and close, and 200 times predict", "app.bench.memory"),
     "scan": ("clusters read by the scan against the raster order", "app.bench.scan"),
     "spectra": ("statistics, PCA, RX, SAM, unmixing against SPy", "app.bench.spectra"),
+    "known-answers": (
+        "unmixing beside published endmembers and abundances (CLEARBAND_DATA)",
+        "app.bench.known_answers",
+    ),
     "live": ("threshold, formula, index and brush on 2,000 × 2,000 pixels", "app.bench.live"),
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "explain": (
@@ -64,6 +68,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
 ON_REQUEST = (
     "scan",
     "spectra",
+    "known-answers",
     "live",
     "explain",
     "slide",

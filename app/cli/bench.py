@@ -32,7 +32,10 @@ def bench(
         list[str] | None, typer.Option("--model", help="hsi, finetune: default all models.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", help="hsi, mhc, finetune, fire-accuracy, concept-sets.")
+        int | None,
+        typer.Option(
+            "--seeds", help="hsi, mhc, finetune, fire-accuracy, concept-sets, known-answers."
+        ),
     ] = None,
     first_seed: Annotated[
         int, typer.Option("--first-seed", help="hsi, mhc, finetune, fire-accuracy: the first.")
@@ -98,6 +101,14 @@ def bench(
 
         made = mhc.tabulate(range(first_seed, first_seed + (seeds or 5)), out=out, resume=resume)
         emit(made, as_json=as_json, text=mhc.text(made))
+        return
+    if names == ["known-answers"]:
+        from app.bench import known_answers
+
+        made = known_answers.tabulate(
+            range(first_seed, first_seed + (seeds or known_answers.SEEDS)), out
+        )
+        emit(made, as_json=as_json, text=known_answers.text(made))
         return
     if names == ["concept-sets"]:
         from app.bench import concept_sets
