@@ -51,11 +51,32 @@ def test_angle_of_whole_numbers_near_the_top_of_their_range_is_right() -> None:
     random = np.random.default_rng(1)
     whole = random.integers(20_000, 32_767, (50, 30)).astype(np.int16)
     exact = whole.astype(np.float64)
-    wanted = np.arccos(exact @ exact[0] / np.linalg.norm(exact, axis=1) / np.linalg.norm(exact[0]))[
-        1:
-    ]
+    wanted = spectral.spectral_angles(exact[None], exact[:1])[0, :, 0]
+    with np.errstate(all="ignore"):
+        overflown = spectral.spectral_angles(whole[None], whole[:1])[0, :, 0]
+    assert (~(np.abs(overflown[1:] - wanted[1:]) < 0.1)).mean() > 0.9
     found = spectral_angle(whole.astype(np.float32), whole[:1].astype(np.float32))[1:, 0]
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    np.testing.assert_allclose(found, wanted[1:], atol=1e-5)
+
+
+def test_a_scene_of_int16_is_matched_without_overflow() -> None:
+    from backends.bands import BandTable
+    from backends.scene import ArraySource, Scene, SceneInfo
+    from backends.spectra.products import References, match
+
+    random = np.random.default_rng(2)
+    cube = random.integers(20_000, 32_767, (9, 8, 30)).astype(np.int16)
+    scene = Scene(ArraySource(cube), SceneInfo(None, "raster", BandTable.build(30)))
+    exact = cube.astype(np.float64)
+    given = References(
+        ("one", "two"), exact[[1, 4], [2, 6]].astype(np.float32), tuple(range(30)), np.full(30, 1.0)
+    )
+    maps = match(scene, given).overlays[1:]
+    wanted = spectral.spectral_angles(exact, exact[[1, 4], [2, 6]])
+    for i, made in enumerate(maps):
+        apart = np.ones((9, 8), bool)
+        apart[[1, 4][i], [2, 6][i]] = False  # where arccos has no digits left
+        np.testing.assert_allclose(made.values[apart], wanted[..., i][apart], atol=1e-5)
 
 
 @settings(max_examples=30, deadline=None)

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import loadmat
-from scipy.optimize import linear_sum_assignment, nnls
+from scipy.optimize import linear_sum_assignment, minimize, nnls
 
 from backends.errors import BadInput, WrongUse
+from backends.io import open_scene
 from backends.spectra.abundances import FullyConstrained
 from backends.spectra.endmembers import FINDERS, hfc, hysime, n_findr, vca
+from backends.spectra.pixels import usable_bands
 from backends.spectra.similarity import spectral_angle
 
 
@@ -70,6 +72,46 @@ def test_samson_as_published(clearband_data: Path) -> None:
         assert angle[rows, cols].mean() < 0.10
     shares, _ = FullyConstrained(truth)(values.astype(np.float32))
     np.testing.assert_allclose(shares[::100], by_scipy(truth, values[::100]), atol=1e-3)
+
+
+def by_slsqp(ends: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Solve what pysptools' FCLS hands to cvxopt, which it needs and does not bring, by SciPy."""
+    start = np.full(len(ends), 1 / len(ends))
+    one = {"type": "eq", "fun": lambda x: x.sum() - 1, "jac": np.ones_like}
+    scale = 1 / (ends**2).mean()
+    return np.array(
+        [
+            minimize(
+                lambda x, v=v: scale * ((x @ ends - v) ** 2).sum(),
+                start,
+                jac=lambda x, v=v: 2 * scale * (x @ ends - v) @ ends.T,
+                bounds=[(0, 1)] * len(ends),
+                constraints=one,
+                method="SLSQP",
+                options={"ftol": 1e-14, "maxiter": 500},
+            ).x
+            for v in values
+        ]
+    )
+
+
+@pytest.mark.parametrize("which", ["samson", "potsdam"])
+def test_shares_on_real_scenes_are_those_of_two_solvers(which: str, clearband_data: Path) -> None:
+    if which == "samson":
+        content = loadmat(clearband_data / "hsi" / "unmixing" / "Samson.mat")
+        values, ends = content["Y"].T, content["GT"]
+    else:
+        with open_scene(clearband_data / "hsi" / "envi" / "enmap_potsdam_a.hdr") as scene:
+            cube = scene.read(bands=usable_bands(scene), physical=True)
+        values = cube.reshape(-1, cube.shape[2]).astype(np.float64)
+        values = values[np.isfinite(values).all(axis=1)]
+        ends = values[vca(values, 5)]
+    values = values[::60]
+    shares, _ = FullyConstrained(ends)(values.astype(np.float32))
+    # Some shares are held at zero, some are not: both kinds of answer are compared.
+    assert 0.05 < (shares == 0).mean() < 0.95
+    for theirs in (by_scipy(ends, values), by_slsqp(ends, values)):
+        np.testing.assert_allclose(shares, theirs, atol=1e-5)
 
 
 def test_endmembers_that_cannot_be_told_apart_are_refused() -> None:
