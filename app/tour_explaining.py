@@ -10,6 +10,7 @@ import numpy as np
 
 from app.tour import Step, settle, wait_for
 from backends.workspace import Region
+from widgets.boards import LABELS
 
 if TYPE_CHECKING:
     from app.main_window import ClearbandWindow
@@ -19,7 +20,11 @@ Do = Callable[["ClearbandWindow"], None]
 
 def steps() -> tuple[Step, ...]:
     """Return the steps that need no file: on the demo scene, with the network that ships."""
-    return (Step("explain", "Which wavelengths and pixels spoke for the class of a pixel", _pixel),)
+    return (
+        Step("explain", "Which wavelengths and pixels spoke for the class of a pixel", _pixel),
+        Step("concepts", "Concepts found in a cube's own spectra, at a place", _concepts),
+        Step("concepts-why", "What each concept adds to a place's class; one taken away", _why),
+    )
 
 
 def real_steps(data: Path) -> list[Step]:
@@ -61,6 +66,59 @@ def _ask(window: ClearbandWindow, dock: Any) -> None:
         return field is not None and field.id != before and not field.partial
 
     wait_for(window, came, "the map")
+
+
+def _picture_alone(window: ClearbandWindow) -> None:
+    """Hide what lies over the picture of the active scene."""
+    scene = window.workspace.active_scene
+    assert scene is not None
+    for other in list(window.workspace.overlays_of(scene.id)):
+        window.canvas.board.change(scene.id, other.id, visible=False)
+    if scene.id in window.workspace.labels:
+        window.canvas.board.change(scene.id, LABELS, visible=False)
+
+
+def _concepts(window: ClearbandWindow) -> None:
+    """Find the concepts of the demo scene, click a place, see where two of them are."""
+    scene = window.workspace.active_scene
+    assert scene is not None
+    _picture_alone(window)
+    window.show_dock("concepts")
+    dock = window.docks["concepts"].inner
+    dock.learn.choose_spectra()
+    dock.learn.learn()
+    wait_for(window, lambda: dock.desk.field is not None, "the concepts")
+    window.workspace.select_pixel(scene.id, scene.shape[0] // 3, scene.shape[1] // 2)
+    settle(window, 0.2)
+    cells = [c for some in dock.here.columns.cells.values() for c in some if c.line is not None]
+    before = set(window.workspace.overlays)
+    cells[0].chosen.emit(cells[0].line.concept)
+    cells[0].opened.emit(cells[0].line.concept)
+    wait_for(window, lambda: bool(set(window.workspace.overlays) - before), "the layer")
+
+
+def _why(window: ClearbandWindow) -> None:
+    """Teach the classes by the labels of the scene, and take the strongest concept away."""
+    from backends.io.labels import open_labels
+    from backends.simulate import demo_scene
+
+    scene = window.workspace.active_scene
+    assert scene is not None
+    if scene.id not in window.workspace.labels:
+        labels = open_labels(demo_scene("valley")[1])
+        window.workspace.set_labels(scene.id, labels.values, labels.class_names)
+    dock = window.docks["concepts"].inner
+    dock.show_page("Why")
+    dock.why.learn()
+    wait_for(window, lambda: dock.desk.decision is not None, "the decision")
+    settle(window, 0.2)
+    dock.desk.take_concept(dock.why.chart.bars[0].concept)
+    dock.why.handles.away_button.click()
+    settle(window, 0.2)
+    _picture_alone(window)
+    before = set(window.workspace.overlays)
+    dock.why.used_button.click()
+    wait_for(window, lambda: bool(set(window.workspace.overlays) - before), "the layer")
 
 
 def _pixel(window: ClearbandWindow) -> None:

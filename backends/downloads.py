@@ -84,7 +84,7 @@ def unreachable(title: str, error: Exception) -> MissingCapability:
     """Return the sentence for a file that could not be fetched."""
     return MissingCapability(
         f"{title} could not be downloaded: the network or its server is out of reach.",
-        way_out="Go online and try again, or open a sample that needs no network.",
+        way_out="Go online and try again, or use what is on this machine already.",
         details=repr(error),
     )
 

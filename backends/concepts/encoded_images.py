@@ -17,9 +17,11 @@ from backends.io import open_scene
 from backends.jobs import Progress
 from backends.learning.grouping import GroupRule, find_groups
 from backends.learning.image_split import SHARES, split_images
+from backends.scene import Scene
 
 # Fewer images without classes are all learnt from: too few would be left to measure on.
 _FEWEST = 20
+_BANDS_OF_PICTURES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +97,8 @@ def encode_folder(
         progress.check()
         try:
             with open_scene(path, dict(options or {})) as scene:
+                if len(paths) == 1:
+                    refuse_one_colour(scene)
                 encoder = encoder or make(scene)
                 found = cache.features(encoder, scene, Progress(progress.token))
         except ClearbandError as error:
@@ -114,6 +118,28 @@ def encode_folder(
         part[kept], tuple(skipped),
     )  # fmt: skip
     return images, encoder
+
+
+def refuse_one_colour(scene: Scene) -> None:
+    """Refuse a picture in which nothing can be told apart.
+
+    Networks see the edges of such a picture, so that learning would seem to succeed.
+
+    Raises
+    ------
+    BadInput
+        All of its pixels are the same.
+    """
+    if scene.shape[2] > _BANDS_OF_PICTURES:
+        return
+    from backends.concepts.desk_pictures import picture_of
+
+    rgb = picture_of(scene).rgb
+    if (rgb == rgb[0, 0]).all():
+        raise BadInput(
+            f"{scene.title} is of one colour: there is nothing to tell apart.",
+            way_out="Open another image.",
+        )
 
 
 def _found(

@@ -19,6 +19,7 @@ from backends.scene import ArraySource, Scene, SceneInfo
 from backends.workspace import LabelSheet, Workspace
 from widgets.boards import LayerBoard
 from widgets.concepts_dock import ConceptsDock
+from widgets.theme import GRID
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -204,6 +205,8 @@ def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:
     strongest = dock.why.chart.bars[0].concept
     QTest.mouseClick(dock.why.chart, LEFT, pos=QPoint(20, 5))
     assert dock.desk.concept == strongest
+    bar = dock.findChild(QScrollArea).verticalScrollBar().sizeHint().width()
+    assert dock.content.minimumSizeHint().width() <= dock.width() - 2 * GRID - bar
     high, classes = dock.why.outcome.height(), [row[0] for row in dock.why.outcome.rows]
     assert sorted(classes) == ["Meadow", "Soil", "Water"]
     dock.why.handles.away_button.click()

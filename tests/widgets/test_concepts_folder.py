@@ -152,6 +152,23 @@ def test_what_cannot_be_learnt_from_is_said_in_a_sentence(dock: Any, tmp_path: P
     assert not any("unexpected" in words for words in said.values())
 
 
+def test_an_image_of_one_colour_is_refused_in_the_dock_and_by_command(
+    dock: Any, tmp_path: Path
+) -> None:
+    from backends.concepts.encoded_images import encode_folder
+    from backends.errors import BadInput
+
+    path = tmp_path / "grey.png"
+    Image.fromarray(np.full((96, 96, 3), 120, np.uint8)).save(path)
+    opened(dock, path)
+    dock.learn.choose_file(weights_file(tmp_path))
+    dock.learn.go_button.click()
+    assert dock.desk.field is None
+    assert "grey.png is of one colour" in dock.learn.problem_line.text()
+    with pytest.raises(BadInput, match="of one colour"):
+        encode_folder(path, lambda scene: pytest.fail("it was not refused"))
+
+
 def test_a_cube_with_other_bands_is_refused_and_what_was_learnt_is_kept(
     dock: Any, tmp_path: Path
 ) -> None:

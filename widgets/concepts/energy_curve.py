@@ -24,7 +24,7 @@ class EnergyCurve(QWidget):
         rows.setSpacing(0)
         self.line = wrapped()
         rows.addWidget(self.line)
-        self.plot = SmallPlot("Concepts, in the order they were chosen", "%", 110)
+        self.plot = SmallPlot("Concepts, as chosen", "%", 110)
         self.curve = self.plot.plot_item.plot([], [], pen=pg.mkPen(key_color(1), width=2))
         self.plot.setToolTip(
             "Energy: the squared length of the images' features, less their mean, that the "
@@ -47,7 +47,10 @@ class EnergyCurve(QWidget):
         self.plot.plot_item.setYRange(0, 100, padding=0.02)
         kept = decision.made.figures.get("test_explained")
         active = decision.made.settings.active
-        words = f"{explained[-1]:.0f}\u00a0% of the training images' energy in all concepts"
+        words = (
+            f"Energy explained: {explained[-1]:.0f}\u00a0% by all {len(explained)} concepts "
+            "(training images)"
+        )
         if kept is not None:
-            words += f"; {100 * kept:.0f}\u00a0% of test images' in at most {active} each"
-        self.line.setText(words + ":")
+            words += f", {100 * kept:.0f}\u00a0% by at most {active} an image (test images)"
+        self.line.setText(words + ".")

@@ -235,7 +235,9 @@ class GraphPage(Page):
         if concept not in graph.nodes:
             said.append("It is on nowhere in this image.")
         elif len(said) == 1:
-            said.append("Joined with no other here; move the sliders to the left for more lines.")
+            loosen = any(s.value() > s.minimum() for s in (self.strength, self.support))
+            more = "; move the sliders to the left for more lines" if loosen else ""
+            said.append(f"Joined with no other here{more}.")
         self.about_line.setText("<br>".join(said[:7]))
 
     def _link(self, one: int, other: int, count: int) -> str:

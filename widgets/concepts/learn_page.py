@@ -273,7 +273,7 @@ class LearnPage(QWidget):
             rows, cols = learnt.reading.grid
             words = (
                 f"{made.sizes.concepts:,} concepts (coarse, medium, fine) over "
-                f"{rows}\u00a0×\u00a0{cols} cells, seen by {escape(str(made.encoder['title']))}."
+                f"{rows}\u00a0×\u00a0{cols} cells. Seen by: {escape(str(made.encoder['title']))}."
             )
             if len(made.card.get("files") or ()) > 1:
                 words += f" Learnt from {made.card['trained_on']}."

@@ -27,7 +27,10 @@ _NO_LABELS = (
     "No labels on this image. Paint two or more classes, or open a label file (Classify tab): "
     "then a place's class is put down to its concepts."
 )
-_READY = "The labels of this image teach a sum over concepts to tell the classes apart."
+_READY = (
+    "The labels of this image can teach how much each concept speaks for each class: then a "
+    "place's class is put down to its concepts."
+)
 _NO_PLACE = "Click a place in the image."
 LIKELIEST = -1
 
@@ -90,7 +93,7 @@ class WhyPage(Page):
         self.changes.undone.connect(lambda n: self.change(n, None))
         rows.addWidget(self.changes)
         buttons = QHBoxLayout()
-        self.used_button = QPushButton("Show where it counts")
+        self.used_button = QPushButton("Where it counts")
         self.used_button.clicked.connect(lambda: self._show_used(self.hand))
         self.back_button = QPushButton("Undo all")
         self.back_button.setToolTip("Give all concepts back their own strength")
@@ -220,9 +223,9 @@ class WhyPage(Page):
             part.setVisible(there)
         self.save_button.setEnabled(there)
         self.used_button.setEnabled(self.hand is not None and there)
-        words = ("Show where it counts", "What the concept adds to the class, everywhere")
+        words = ("Where it counts", "What the concept adds to the class, everywhere")
         if not decision.of_dictionary:
-            words = ("Show where it is", "How alike every place is to the concept")
+            words = ("Where it is", "How alike every place is to the concept")
         self.used_button.setText(words[0])
         self.used_button.setToolTip(f"{words[1]}, as a layer")
         self.back_button.setEnabled(bool(changes))

@@ -103,11 +103,13 @@ class Learn:
         from backends.concepts.autoencoder_files import CONCEPTS_FILE, save_dictionary
         from backends.concepts.desk import name_by_library
         from backends.concepts.desk_encoders import settings_for
+        from backends.concepts.encoded_images import refuse_one_colour
         from backends.concepts.feature_cache import FeatureCache
         from backends.concepts.learning_concepts import EncodedImages, learn_concepts
 
         torch.set_num_threads(devices.model_threads())
         scene = self.scene
+        refuse_one_colour(scene)
         encoder = self.encoder(scene, progress)
         progress.note("Looking at the image")
         found = FeatureCache().features(encoder, scene, progress)
