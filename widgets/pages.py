@@ -25,6 +25,8 @@ from widgets.eliding import ElidedBox
 from widgets.theme import GRID
 
 IN_A_ROW = 4
+# A dock that has only a sentence to say would else be a strip of single words.
+_NARROWEST = 240
 
 
 class PageDesk(QObject):
@@ -144,6 +146,7 @@ def scrolled_column(dock: QWidget) -> QVBoxLayout:
     outer.setContentsMargins(0, 0, 0, 0)
     area = QScrollArea()
     area.setWidgetResizable(True)
+    area.setMinimumWidth(_NARROWEST)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFrameShape(QScrollArea.Shape.NoFrame)
     outer.addWidget(area)

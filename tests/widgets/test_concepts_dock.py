@@ -77,6 +77,9 @@ def test_empty_dock_is_one_sentence_and_pages_wait_for_concepts(dock: Any) -> No
     assert not dock.content.isVisible()
     dock._workspace.add_scene(fields()[0])
     assert not dock.tabs["Here"].isEnabled()
+    dock._workspace.select_pixel(dock._workspace.active_scene.id, 3, 4)
+    assert "Nothing is learnt" in dock.learn.done_line.text()  # a click before says what to do
+    assert dock.findChild(QScrollArea).minimumWidth() >= 240  # no strip of single words
     assert dock.learn.go_button.isEnabled()
 
 

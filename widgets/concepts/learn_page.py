@@ -31,6 +31,11 @@ from widgets.running_row import RunningRow
 from widgets.theme import GRID, wrapped
 
 ANOTHER = "file…"
+_AWAY = "Its weights are not on this machine: tick the box to download them, or choose a file."
+_NOTHING_YET = (
+    "Nothing is learnt of this image yet. Learn concepts, or open learnt ones; then point at the "
+    "image."
+)
 _SIZES = (64, 128, 256, 512, 1024, 2048)
 _FEW = (8, 16, 32, 64)
 _DEPTHS = (
@@ -222,6 +227,8 @@ class LearnPage(QWidget):
         said = ""
         if choice is not None:
             said = escape(choice.about) + "."
+            if not choice.here:
+                said += f" {_AWAY}"
         elif data == SPECTRA:
             said = "A concept is a direction in the bands: a material, a shade, a mixture."
             library = self._library()
@@ -240,8 +247,12 @@ class LearnPage(QWidget):
         self._fill(self.choice if self._by_hand else None)
         self._say_done()
 
+    @property
+    def _busy(self) -> bool:
+        return self._handle is not None and not self._handle.state.is_final
+
     def _refresh(self) -> None:
-        busy = self._handle is not None and not self._handle.state.is_final
+        busy = self._busy
         known = self.choice is not None or self.model_box.currentData() == SPECTRA
         scene = self._workspace.active_scene
         self.go_button.setEnabled(scene is not None and known and not busy)
@@ -267,7 +278,8 @@ class LearnPage(QWidget):
     def _say_done(self) -> None:
         learnt = self._desk.learnt
         if learnt is None:
-            self.done_line.setText("")
+            scene = self._workspace.active_scene
+            self.done_line.setText(_NOTHING_YET if scene is not None and not self._busy else "")
         else:
             made = learnt.reading.dictionary
             rows, cols = learnt.reading.grid
@@ -344,7 +356,7 @@ class LearnPage(QWidget):
 
     def _follow_job(self) -> None:
         self.running.follow(self._handle)
-        self._refresh()
+        self._say_done()
         if self._handle is not None and self._handle.state.is_final:  # it ran at once
             self._on_finished(self._handle)
 
@@ -355,7 +367,7 @@ class LearnPage(QWidget):
         if handle.state is JobState.FAILED and handle.error is not None:
             self.problem_line.setText(sentence(handle.error))
             self.problem_line.show()
-        self._refresh()
+        self._say_done()
 
     def _ask_file(self) -> None:
         name, _ = QFileDialog.getOpenFileName(
