@@ -10,11 +10,13 @@ import numpy as np
 
 from backends.errors import BadInput
 from backends.io.annotations import looks_like_annotations
-from backends.io.labels import Labels, open_labels
+from backends.io.labels import Labels, labels_of
+from backends.io.readers import open_scene
 from backends.io.region_files import read_classed_areas
 from backends.io.vector_areas import looks_like_vectors, read_vector_areas
 from backends.jobs import Progress
 from backends.label_regions import labels_from_regions
+from backends.same_grid import check_same_grid
 from backends.scene import Scene
 
 
@@ -38,7 +40,7 @@ def labels_for(
     Raises
     ------
     BadInput
-        There are no labels for this scene in it.
+        There are no labels for this scene in it, or they lie elsewhere on the map.
     """
     if looks_like_annotations(path):
         return _from_areas(scene, path, options, progress)
@@ -46,7 +48,12 @@ def labels_for(
         return _from_vectors(scene, path, options, progress)
     if path.suffix.lower() == ".clearband":
         return _from_session(scene, path, progress)
-    return open_labels(path, options)
+    with open_scene(path, options) as image:
+        labels = labels_of(image)
+        # Another size is said by whoever asked; the same size elsewhere would go unnoticed.
+        if image.shape[:2] == scene.shape[:2]:
+            check_same_grid(scene, image)
+        return labels
 
 
 def _from_areas(
@@ -63,8 +70,8 @@ def _from_areas(
         raise BadInput(
             f"No area of {path.name} lies on a pixel of {scene.title}.",
             subject=path,
-            way_out="Say what its coordinates are: --label-option coordinates=lonlat, scene or "
-            "pixels.",
+            way_out="Check where it lies, or say what its coordinates are with its option "
+            "coordinates=lonlat, scene or pixels.",
         ) from error
     there = set(np.unique(made.values).tolist())
     return Labels(made.values, {v: n for v, n in made.class_names.items() if v in there}, {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,12 @@ def whole(entries: Mapping[str, str], name: str, path: Path, *, default: int | N
         ) from error
 
 
+def mixed_units(wavelengths: Iterable[float]) -> bool:
+    """Return whether a list holds both what can only be µm and what can only be nm."""
+    known = [v for v in wavelengths if math.isfinite(v) and v > 0]
+    return bool(known) and min(known) < 30 and max(known) > 300
+
+
 def band_table(entries: Mapping[str, str], count: int) -> tuple[BandTable, tuple[str, ...]]:
     """Return the bands a header describes, and notes on what in it made no sense."""
     notes: list[str] = []
@@ -140,6 +146,9 @@ def band_table(entries: Mapping[str, str], count: int) -> tuple[BandTable, tuple
     table_note = ""
     if nm is not None and len(nm) != count:
         notes.append(f"The header lists {len(nm)} wavelengths for {count} bands; they are ignored.")
+        nm = None
+    if nm is not None and mixed_units(nm):
+        notes.append("The header's wavelengths are partly in nm, partly in µm; they are ignored.")
         nm = None
     if nm is not None:
         factor = _TO_NM.get(unit)

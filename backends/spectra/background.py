@@ -61,17 +61,28 @@ class Background:
         BadInput
             There are not more pixels than bands, or no variance at all.
         """
-        bands = len(self.bands)
-        if self.count <= bands:
-            raise BadInput(
-                f"{self.count} pixels are too few to describe {bands} bands.",
-                way_out="Take a larger area, or fewer bands or components.",
-            )
+        self.check_enough()
         values, vectors = self.eigen()
         if values[0] <= 0:
             raise BadInput("All pixels are the same.", way_out="Choose another scene or area.")
         kept = values > NEGLIGIBLE * values[0]
-        return vectors[:, kept] / np.sqrt(values[kept]), int(bands - kept.sum())
+        return vectors[:, kept] / np.sqrt(values[kept]), int(len(self.bands) - kept.sum())
+
+    def check_enough(self, dimensions: int | None = None) -> None:
+        """Refuse what has no inverse: not more pixels than bands, or than ``dimensions``.
+
+        Raises
+        ------
+        BadInput
+            So it is.
+        """
+        wanted = len(self.bands) if dimensions is None else dimensions
+        if self.count <= wanted:
+            what = "bands" if dimensions is None else "components"
+            raise BadInput(
+                f"{self.count} pixels are too few to describe {wanted} {what}.",
+                way_out="Take a larger area, or fewer bands or components.",
+            )
 
     @property
     def correlation_sum(self) -> Doubles:

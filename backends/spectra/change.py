@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
-from backends.georeference import GeoReference
 from backends.overlays import ClassMap, Overlay
+from backends.same_grid import check_same_grid
 from backends.scene import Scene, Window
 from backends.spectra.cutting import Cut
 from backends.spectra.pixels import Floats, marked, usable_bands
@@ -85,7 +85,7 @@ def compare(
     """
     if method not in METHODS:
         raise WrongUse(f"There is no method {method}.", way_out=f"Use {', '.join(METHODS)}.")
-    _same_grid(one, other)
+    check_same_grid(one, other)
     bands, others = common_bands(one, other, wavelengths)
     if method != "vector" and len(bands) > MOST_MAPS:
         raise WrongUse(
@@ -311,35 +311,6 @@ def _normalising(
     gain = np.divide(np.nanstd(a, axis=0), spread, out=np.ones_like(spread), where=spread > 0)
     offset = np.nanmean(a, axis=0) - gain * np.nanmean(b, axis=0)
     return gain.astype(np.float32), offset.astype(np.float32)
-
-
-def _same_grid(one: Scene, other: Scene) -> None:
-    if one.shape[:2] != other.shape[:2]:
-        raise BadInput(
-            f"{one.title} is {one.shape[0]} × {one.shape[1]} pixels, {other.title} is "
-            f"{other.shape[0]} × {other.shape[1]}.",
-            way_out="Bring one onto the grid of the other: clearband spectra reproject --like.",
-        )
-    a, b = one.place, other.place
-    if not isinstance(a, GeoReference) or not isinstance(b, GeoReference):
-        return
-    if not a.same_system(b):
-        raise BadInput(
-            f"The scenes have different coordinate systems ({a.name} and {b.name}).",
-            way_out="Bring one onto the grid of the other: clearband spectra reproject --like.",
-        )
-    size = max(abs(a.affine[0]), abs(a.affine[1]))
-    rows, cols = one.shape[:2]
-    far = max(
-        float(np.abs(np.subtract(a.to_map(r, c), b.to_map(r, c))).max()) / size
-        for r in (0, rows)
-        for c in (0, cols)
-    )
-    if far > 0.5:
-        raise BadInput(
-            f"By their map coordinates the scenes lie {far:.1f} pixels apart.",
-            way_out="Bring one onto the grid of the other: clearband spectra reproject --like.",
-        )
 
 
 def _filled(plane: Floats) -> NDArray[np.float64] | None:

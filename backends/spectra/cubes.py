@@ -77,7 +77,7 @@ def subset(
             f"The part lies outside {scene.title}.", way_out=f"It has {rows} × {cols} pixels."
         )
     if not chosen:
-        raise BadInput("No band is left.", way_out="Choose other wavelengths or bands.")
+        raise BadInput("No band is left.", way_out="Choose other wavelengths (in nm) or bands.")
     raw = scene.info.offset == 0.0
     dtype = scene.dtype if raw else np.dtype(np.float32)
     empty = empty_value(scene, dtype) if mask is not None or scene.info.nodata is not None else None

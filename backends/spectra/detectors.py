@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.scene import Scene
-from backends.spectra.background import Background, background_of
+from backends.spectra.background import NEGLIGIBLE, Background, background_of
 from backends.spectra.pixels import TOGETHER, Augmented, Floats, strips
 
 if TYPE_CHECKING:
@@ -54,6 +54,24 @@ class _Rx:
         return out
 
 
+class _LeadingRx:
+    """RX scores by the first principal components alone."""
+
+    def __init__(self, background: Background, components: int) -> None:
+        from backends.spectra.transforms import pca
+
+        self._transform = pca(background, components)
+        strength = self._transform.strength
+        self._known = strength > NEGLIGIBLE * strength[0]
+        self.kept = int(self._known.sum())
+        background.check_enough(len(strength))
+        self._scale = (1 / np.sqrt(strength[self._known])).astype(np.float32)
+
+    def __call__(self, values: Floats) -> Floats:
+        white = self._transform.project(values)[:, self._known] * self._scale
+        return np.asarray(np.einsum("ij,ij->i", white, white), np.float32)
+
+
 def threshold_for(false_alarms: float, dimensions: int) -> float:
     """Return the RX score that a share of Gaussian background pixels passes.
 
@@ -73,10 +91,20 @@ def threshold_for(false_alarms: float, dimensions: int) -> float:
 
 
 def rx_map(
-    scene: Scene, background: Background, *, progress: Progress | None = None
+    scene: Scene,
+    background: Background,
+    *,
+    components: int | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Floats, int]:
-    """Return the scene's RX scores, shape (rows, cols), holes ``nan``, and the dimensions used."""
-    score = _Rx(background)
+    """Return the scene's RX scores, shape (rows, cols), holes ``nan``, and the dimensions used.
+
+    Parameters
+    ----------
+    components : int, optional
+        Score the first principal components only, which fewer pixels can describe.
+    """
+    score = _Rx(background) if components is None else _LeadingRx(background, components)
     return _map(scene, background.bands, score, progress, "RX anomalies"), score.kept
 
 
@@ -213,6 +241,7 @@ def ace(values: Floats, target: Doubles, background: Background) -> Floats:
 
 def cem(values: Floats, target: Doubles, background: Background) -> Floats:
     """Return constrained energy minimisation ``tᵀR⁻¹x / tᵀR⁻¹t``: 1 at the target."""
+    background.check_enough()
     weights = np.linalg.lstsq(background.correlation_sum, target, rcond=1e-12)[0]
     strength = float(weights @ target)
     if strength <= 0:

@@ -153,7 +153,10 @@ def hysime(values: Doubles) -> int:
     """
     pixels, bands = values.shape
     if pixels <= bands:
-        raise BadInput(f"{pixels} pixels are too few for {bands} bands.")
+        raise BadInput(
+            f"{pixels} pixels are too few for {bands} bands to count materials.",
+            way_out="Say how many endmembers there are, or take a larger area.",
+        )
     products = values.T @ values
     ridge = 1e-6 * np.trace(products) / bands * 1e-4
     inverse = np.linalg.inv(products + ridge * np.eye(bands))

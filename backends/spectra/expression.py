@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backends.errors import BadInput
+from backends.same_grid import check_same_grid
 from backends.scene import Scene, Window
 
 if TYPE_CHECKING:
@@ -146,16 +147,13 @@ def parse(text: str, scenes: Mapping[str, Scene]) -> Formula:
     Raises
     ------
     BadInput
-        It is no formula, names what isn't there, or the scenes are of different sizes.
+        It is no formula, names what isn't there, or the scenes lie on different grids.
     """
     if not text.strip() or len(text) > _LONGEST:
         raise BadInput("The formula is empty or too long.", way_out="Try (b[860]-b[660])/2.")
-    sizes = {name: scene.shape[:2] for name, scene in scenes.items()}
-    if len(set(sizes.values())) > 1:
-        raise BadInput(
-            "The scenes have different numbers of pixels.",
-            way_out="Use scenes on the same grid.",
-        )
+    first, *others = scenes.values()
+    for other in others:
+        check_same_grid(first, other)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -267,14 +265,18 @@ class _Finder:
             low, high = _number(where.lower, term), _number(where.upper, term)
             inside = np.flatnonzero((nm >= low) & (nm <= high) & scene.bands.good_mask())
             if not inside.size:
-                raise BadInput(f"{scene.title} has no good band from {low:g} to {high:g} nm.")
+                raise BadInput(
+                    f"{scene.title} has no good band from {low:g} to {high:g} nm.",
+                    way_out=_in_nm(high),
+                )
             self.taken[scene_name, term] = Taken(scene_name, term, tuple(inside.tolist()))
             return "stack"
         wanted = _number(where, term)
         band = scene.bands.nearest(wanted, within_nm=FARTHEST_NM)
         if band is None:
             raise BadInput(
-                f"{scene.title} has no good band within {FARTHEST_NM:g} nm of {wanted:g} nm."
+                f"{scene.title} has no good band within {FARTHEST_NM:g} nm of {wanted:g} nm.",
+                way_out=_in_nm(wanted),
             )
         away = abs(float(nm[band]) - wanted)
         self.taken[scene_name, term] = Taken(scene_name, term, (band,), away)
@@ -328,3 +330,10 @@ def _refused(node: ast.expr) -> BadInput:
         f"{ast.unparse(node)[:60]} is not allowed in a formula.",
         way_out="Use bands, numbers, + - * / **, comparisons, & | ~ and functions.",
     )
+
+
+def _in_nm(wanted: float) -> str:
+    """Return the way out where a wavelength looks like one in µm."""
+    if 0.1 < wanted < 30:
+        return f"Wavelengths are in nm: write {1e3 * wanted:g} for {wanted:g} µm."
+    return "clearband info lists the bands and their wavelengths."

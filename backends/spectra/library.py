@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -236,6 +236,16 @@ def _read_texts(path: Path, check: Callable[[], None]) -> SpectralLibrary:
     )  # fmt: skip
 
 
+def _check_units(wavelengths: Iterable[float], path: Path) -> None:
+    """Refuse wavelengths of which some are in nm and some in µm."""
+    if header.mixed_units(wavelengths):
+        raise BadInput(
+            f"The wavelengths of {path.name} are partly in nm, partly in µm.",
+            subject=path,
+            way_out="Write all of them in nm.",
+        )
+
+
 # -- ENVI ------------------------------------------------------------------------------------
 
 
@@ -289,6 +299,7 @@ def _read_envi(path: Path) -> SpectralLibrary:
         file.seek(offset)
         raw = np.frombuffer(file.read(spectra * count * dtype.itemsize), dtype)
     values = raw.reshape(spectra, count).astype(np.float32)
+    _check_units(header.numbers(entries.get("wavelength")) or (), path)
     table, _ = header.band_table(entries, count)
     nodata = header.numbers(entries.get("data ignore value"))
     if nodata:
@@ -373,6 +384,7 @@ def _read_table(path: Path) -> SpectralLibrary:
     if [cell.lower() for cell in rows[0][:2]] == ["band", "wavelength_nm"]:
         return _from_columns(path, rows, unit)
     nm = np.array([_number(cell) for cell in rows[0][1:]])
+    _check_units(nm.tolist(), path)
     nm = nm * (1e3 if np.nanmax(nm) < 100 else 1.0)
     body = [row for row in rows[1:] if len(row) == len(rows[0])]
     if len(body) < len(rows) - 1 or len(body) > MOST_SPECTRA:
@@ -398,6 +410,7 @@ def _from_columns(path: Path, rows: list[list[str]], unit: str) -> SpectralLibra
         )
     table = np.array([[_number(cell) for cell in row[first:]] for row in rows[1:]], np.float32)
     nm: Any = np.array([_number(row[1]) for row in rows[1:]])
+    _check_units(nm.tolist(), path)
     if first == 3:
         table[[row[2] == "0" for row in rows[1:]]] = np.nan
     known = nm if np.isfinite(nm).any() else None

@@ -267,7 +267,7 @@ def anomalies(
     chosen = usable_bands(scene, bands)
     if window is None:
         found = background_of(scene, chosen, progress=progress)
-        scores, dimensions = rx_map(scene, found, progress=progress)
+        scores, dimensions = rx_map(scene, found, components=components, progress=progress)
     else:
         scores = local_rx_map(scene, window, bands=chosen, components=components, progress=progress)
         dimensions = min(components or len(chosen), len(chosen))
@@ -276,6 +276,11 @@ def anomalies(
     over = cut.at(threshold)
     share = float(over.mean())
     make.notes.append(passing_note(share, false_alarms))
+    if lacking := int(np.isnan(scores).sum()):
+        make.notes.append(
+            f"{lacking} pixels have no score: nothing measured there"
+            + (", or too few pixels with values around." if window else ".")
+        )
     make.figures |= {"threshold": threshold, "dimensions": dimensions, "share_above": share}
     flagged = ClassMap(
         "Anomalies", scene.id, make.provenance(), labels=over, class_names={1: "anomaly"},

@@ -104,6 +104,11 @@ def references_for(
     for row, col in pixels:
         found_names.append(f"row {row}, column {col}")
         parts.append(scene.spectrum(row, col)[chosen][None].astype(np.float32))
+        if not np.isfinite(parts[-1]).any():
+            raise BadInput(
+                f"Nothing was measured at row {row}, column {col} of {scene.title}.",
+                way_out="Choose a pixel with values.",
+            )
     if not parts:
         raise BadInput(
             "There is nothing to compare with.",
@@ -179,8 +184,20 @@ def _of_library(
             way_out="clearband info lists the names.",
         )
     held = np.isfinite(on_bands.values[keep]).sum(axis=1)
+    if not held.any() and library.wavelength_nm is not None and library.wavelength_nm.size:
+        known = nm[np.isfinite(nm)]
+        raise BadInput(
+            f"{library.title} runs from {_ends(library.wavelength_nm)} nm, {scene.title} from "
+            f"{_ends(known)} nm: they share no band.",
+            subject=library.path,
+            way_out="Check the unit of the wavelengths in both, or choose another library.",
+        )
     keep = [i for i, n in zip(keep, held, strict=True) if n >= 0.5 * held.max()]
     return [on_bands.names[i] for i in keep], on_bands.values[keep].astype(np.float32)
+
+
+def _ends(nm: NDArray[np.float64]) -> str:
+    return f"{nm.min():g} to {nm.max():g}" if nm.size else "nothing to nothing"
 
 
 def _of_areas(

@@ -93,8 +93,16 @@ class Transform:
 
 
 def pca(background: Background, components: int | None = None) -> Transform:
-    """Return principal components of a background's covariance."""
+    """Return principal components of a background's covariance.
+
+    Raises
+    ------
+    BadInput
+        All pixels are the same.
+    """
     values, vectors = background.eigen()
+    if values[0] <= 0:
+        raise BadInput("All pixels are the same.", way_out="Choose another scene or area.")
     count = _count(components, len(values))
     vectors = _signed(vectors[:, :count])
     return Transform(

@@ -129,7 +129,7 @@ def test_what_cannot_be_compared_is_a_sentence() -> None:
     here = GeoReference((30.0, 0, 0, 0, -30.0, 0), "EPSG:32633")
     for place, said in (
         (GeoReference((30.0, 0, 0, 0, -30.0, 0), "EPSG:32632"), "different coordinate systems"),
-        (GeoReference((30.0, 0, 90.0, 0, -30.0, 0), "EPSG:32633"), "3.0 pixels apart"),
+        (GeoReference((30.0, 0, 90.0, 0, -30.0, 0), "EPSG:32633"), "3.0 pixels beside"),
     ):
         with pytest.raises(BadInput, match=said):
             compare(scene_of(ground(), place=here), scene_of(ground(), place=place))

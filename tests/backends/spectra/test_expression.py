@@ -97,7 +97,7 @@ def test_what_is_no_formula_is_refused(text: str, sentence: str, cube: np.ndarra
 
 
 def test_scenes_must_fit(cube: np.ndarray) -> None:
-    with pytest.raises(BadInput, match="different numbers of pixels"):
+    with pytest.raises(BadInput, match="7 × 9 pixels, untitled is 6 × 9"):
         parse("b[860] - c[860]", {"b": scene_of(cube), "c": scene_of(cube[:-1])})
     with pytest.raises(BadInput, match="does not know its wavelengths"):
         parse("b[860]", {"b": scene_of(cube, wavelengths=False)})
