@@ -192,6 +192,7 @@ class ScaleBar(QWidget):
 
 def figure(value: float) -> str:
     """Return a number in three digits; large ones in full, in groups of three."""
+    value += 0.0  # nought has no sign
     text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}".replace(",", "\u202f")
     return text.replace("-", "−")
 

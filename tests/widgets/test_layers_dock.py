@@ -13,6 +13,7 @@ from backends.scene import ArraySource, Scene, SceneInfo
 from backends.workspace import Workspace
 from widgets.boards import PICTURE, LayerBoard, Row
 from widgets.layers_dock import LayersDock
+from widgets.legend import figure
 
 # What is left for the dock in windows of 1600×1000 and 1280×800.
 SIZES = ((186, 810), (186, 610))
@@ -49,3 +50,7 @@ def test_rows_stay_in_sight(qtbot: Any, size: tuple[int, int]) -> None:
         assert len(seen) == len(dock.rows) == 5, row_id
         assert dock.legend.height() >= 100
     workspace.close()
+
+
+def test_figures_of_the_legend_have_three_digits_and_nought_no_sign() -> None:
+    assert [figure(v) for v in (-0.0, 0.0, -1.4321, 12345.6)] == ["0", "0", "−1.43", "12\u202f346"]
