@@ -117,6 +117,13 @@ class ConceptReading:
         known = self.dictionary.names.get(concept, {})
         return short_name(str(known.get("name") or ""), concept)
 
+    def marked(self, concept: int) -> str:
+        """Return the short name, with a question mark before one that is unverified.
+
+        Before it, for narrow lines lose their end.
+        """
+        return ("? " if self.mark(concept) else "") + self.short(concept)
+
     def mark(self, concept: int) -> str:
         """Return what to know of a concept's name; empty where it claims nothing.
 
@@ -307,7 +314,7 @@ class ConceptReading:
         return ConceptMaps(
             "Concepts", self.scene_id, self.image.provenance({"concepts": wanted}),
             placement=self.placement, values=values, id=overlay_id,
-            names=tuple(f"{self.short(n)}, present here" for n in wanted),
+            names=tuple(f"{self.marked(n)}, present here" for n in wanted),
             tops=tuple(max(self.top(n), 1e-6) for n in wanted),
         )  # fmt: skip
 

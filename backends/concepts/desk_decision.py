@@ -124,7 +124,7 @@ class _OnReading(Decision):
         return self.reading.scene_id
 
     def name(self, concept: int) -> str:
-        return self.reading.short(concept)
+        return self.reading.marked(concept)
 
     def top(self, concept: int) -> float:
         return self.reading.top(concept)
@@ -133,7 +133,7 @@ class _OnReading(Decision):
         """Return the overlay of what a concept adds to a class, everywhere."""
         r, name = self.reading, self.probe.classes[target]
         return ScoreMap(
-            f"{r.short(concept)}, used for {name}", r.scene_id,
+            f"{r.marked(concept)}, used for {name}", r.scene_id,
             r.image.provenance({"concept": concept, "class": name}),
             placement=r.placement, centre=0.0,
             values=self.probe.layer(r.codes, concept, target),

@@ -308,6 +308,14 @@ def test_words_on_what_is_no_photograph_are_marked_everywhere(dock: Any) -> None
     assert "unverified name" in dock.card.hits.item(0).text()
     dock.card.find_line.setText("harbour")
     assert dock.card.none_line.text() == "No concept of these is called so."
+    # The mark stands before a name, for narrow lines lose its end.
+    dock.show_page("Graph")
+    assert "unverified name" in dock.graph.about_line.text()
+    assert "? sail" in [label.toPlainText() for label in dock.graph.labels]
+    dock.show_page("Why")
+    dock.why.learn_button.click()
+    assert dock.desk.decision.name(concept) == "? sail"
+    assert dock.desk.field.presence_maps([concept], "layer").names == ("? sail, present here",)
 
 
 def test_quality_and_tabs_stay_in_sight_however_far_a_page_is_scrolled(dock: Any) -> None:

@@ -221,7 +221,7 @@ class CardPage(Page):
         assert reading is not None
         color = text_color(self).name()  # that of links is too dark for a dark window
         return ", ".join(
-            f'<a href="{n}" style="color:{color}">{escape(reading.short(n))}</a>'
+            f'<a href="{n}" style="color:{color}">{escape(reading.marked(n))}</a>'
             for n in concepts[:8]
         )
 

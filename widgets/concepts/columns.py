@@ -131,7 +131,8 @@ class ConceptCell(QWidget):
         metrics = QFontMetricsF(self.font())
         left = box.right() + 5
         width = self.width() - left - 3
-        name = line.name + (" ?" if line.marked else "")
+        # Before the name: its end may be cut off.
+        name = ("? " if line.marked else "") + line.name
         painter.setPen(text)
         lines = [name] if line.crumbs else two_lines(name, metrics, width)
         for number, words in enumerate(lines):

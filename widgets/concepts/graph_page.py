@@ -37,6 +37,7 @@ COLORS = tuple(key_color(n) for n in (0, 1, 2))
 # Room for names above the outermost ring.
 _REACH = 4.3
 _NAMED = 12
+_LETTERS = 14
 # Names nearer to each other than this would lie one over the other.
 _APART = 0.75
 
@@ -197,8 +198,10 @@ class GraphPage(Page):
                 continue
             named.append(at)
             concept = graph.nodes[number]
-            name = reading.short(concept).split(" · ")[0]
-            label = pg.TextItem(name[:14], color=text, anchor=(0.5, 1.2))
+            name = reading.marked(concept).split(" · ")[0]
+            if len(name) > _LETTERS:
+                name = f"{name[: _LETTERS - 1]}…"
+            label = pg.TextItem(name, color=text, anchor=(0.5, 1.2))
             label.setPos(*self.places[number])
             item.addItem(label)
             self.labels.append(label)
@@ -220,16 +223,17 @@ class GraphPage(Page):
             return
         graph = self.graph
         name = reading.dictionary.name(concept)
-        said = [f"<b>{escape(name[:1].upper() + name[1:])}</b>"]
+        mark = reading.mark(concept)
+        said = [f"<b>{escape(name[:1].upper() + name[1:])}</b>" + (f" ({mark})" if mark else "")]
         for (child, parent), part, count in zip(
             graph.edges.tolist(), graph.strength.tolist(), graph.support.tolist(), strict=True
         ):
             if graph.nodes[child] == concept:
-                other = escape(reading.short(graph.nodes[parent]))
+                other = escape(reading.marked(graph.nodes[parent]))
                 where = self._link(concept, graph.nodes[parent], count)
                 said.append(f"{100 * part:.0f}\u00a0% of it lies where {other} is ({where})")
             elif graph.nodes[parent] == concept:
-                other = escape(reading.short(graph.nodes[child]))
+                other = escape(reading.marked(graph.nodes[child]))
                 where = self._link(concept, graph.nodes[child], count)
                 said.append(f"{100 * part:.0f}\u00a0% of {other} lies where it is ({where})")
         if concept not in graph.nodes:
@@ -242,7 +246,7 @@ class GraphPage(Page):
 
     def _link(self, one: int, other: int, count: int) -> str:
         color = text_color(self).name()  # that of links is too dark for a dark window
-        return f'<a href="{one},{other}" style="color:{color}">{count} places</a>'
+        return f'<a href="{one},{other}" style="color:{color}">{count:,} places</a>'
 
     def _on_link(self, link: str) -> None:
         one, other = map(int, link.split(","))

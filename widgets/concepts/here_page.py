@@ -86,7 +86,7 @@ class HerePage(Page):
             one.concept,
             reading.short(one.concept),
             one.share,
-            " › ".join(reading.short(n) for n in crumbs) + " ›" if crumbs else "",
+            " › ".join(reading.marked(n) for n in crumbs) + " ›" if crumbs else "",
             self._words(one.concept),
             self.desk.pixmap(one.concept),
             None if spectrum is None else spectrum[0],
@@ -118,7 +118,7 @@ class HerePage(Page):
             lines.append(words + escape(", ".join(others)) + ".")
         crumbs = reading.crumbs(concept)
         if crumbs:
-            way = " › ".join(reading.short(n) for n in [*crumbs, concept])
+            way = " › ".join(reading.marked(n) for n in [*crumbs, concept])
             lines.append("Part of: " + escape(way))
         return "<br>".join(lines)
 
