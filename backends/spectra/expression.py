@@ -151,9 +151,6 @@ def parse(text: str, scenes: Mapping[str, Scene]) -> Formula:
     """
     if not text.strip() or len(text) > _LONGEST:
         raise BadInput("The formula is empty or too long.", way_out="Try (b[860]-b[660])/2.")
-    first, *others = scenes.values()
-    for other in others:
-        check_same_grid(first, other)
     try:
         tree = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -176,6 +173,10 @@ def parse(text: str, scenes: Mapping[str, Scene]) -> Formula:
         raise BadInput("The formula names no band.", way_out="Write b[860] for the one at 860 nm.")
     used = {t.scene for t in finder.taken.values()}
     chosen = {name: scene for name, scene in scenes.items() if name in used}
+    # Others may be open beside, of any grid, as long as they are not named.
+    grid = next(iter(scenes.values()))
+    for scene in chosen.values():
+        check_same_grid(grid, scene)
     return Formula(text.strip(), tuple(finder.taken.values()), tree, chosen)
 
 

@@ -99,6 +99,9 @@ def references_for(
         parts.append(values)
     if regions:
         read_names, values = _of_regions(scene, regions, chosen, progress)
+        lost = sorted({region.label for region in regions} - set(read_names))
+        if lost:
+            notes.append(f"Without a pixel that holds values, so left out: {', '.join(lost)}.")
         found_names += read_names
         parts.append(values)
     for row, col in pixels:

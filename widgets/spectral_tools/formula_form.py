@@ -13,6 +13,7 @@ from PyQt6.QtGui import QStandardItemModel
 from PyQt6.QtWidgets import QLineEdit
 
 from backends.errors import ClearbandError
+from backends.same_grid import check_same_grid
 from backends.scene import Scene
 from backends.spectra.known_formulas import KNOWN_FORMULAS
 from backends.workspace import Workspace
@@ -81,7 +82,7 @@ class FormulaForm(PreviewedForm):
         return {name: s for name, s in self._formula.scenes.items() if name != "b"}
 
     def _scenes(self) -> dict[str, Scene]:
-        """Return the scenes a formula may name: the active one as ``b`` and those on its grid."""
+        """Return the scenes a formula may name: the active one as ``b`` and others of its size."""
         scene = self._workspace.active_scene
         if scene is None:
             return {}
@@ -98,7 +99,8 @@ class FormulaForm(PreviewedForm):
         self._on_others()
 
     def _on_others(self, *_: object) -> None:
-        names = [(n, s.title) for n, s in self._scenes().items() if n != "b"]
+        scenes = self._scenes()
+        names = [(n, s.title) for n, s in scenes.items() if n != "b" and _fits(scenes["b"], s)]
         said = "; ".join(f"{name}[860] of {title}" for name, title in names)
         self.others_line.setText(f"On the same grid: {said}." if said else "")
         self.others_line.setVisible(bool(said))
@@ -151,6 +153,15 @@ class FormulaForm(PreviewedForm):
             self._preview()
         elif not text.strip():
             self.end_preview()
+
+
+def _fits(scene: Scene, other: Scene) -> bool:
+    """Return whether a formula may name both; why not is said once it does."""
+    try:
+        check_same_grid(scene, other)
+    except ClearbandError:
+        return False
+    return True
 
 
 def _taken_words(formula: Formula) -> str:
