@@ -12,6 +12,7 @@ from typing import TypeVar
 from backends.errors import MissingCapability, WrongUse
 
 T = TypeVar("T")
+CHOSEN = "CLEARBAND_DEVICE"  # what auto means on this machine: cpu, cuda, cuda:1 …
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def choose(wanted: str = "auto") -> Device:
     Parameters
     ----------
     wanted : str
-        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:n"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:n"`` or ``"mps"``. The environment variable
+        ``CLEARBAND_DEVICE`` says what auto is.
 
     Raises
     ------
@@ -98,6 +100,9 @@ def choose(wanted: str = "auto") -> Device:
     """
     _keep_triton_out()
     import torch
+
+    if wanted == "auto":
+        wanted = os.environ.get(CHOSEN) or "auto"
 
     kind = wanted.split(":")[0]
     if kind not in {"auto", "cpu", "cuda", "mps"}:
@@ -114,6 +119,17 @@ def choose(wanted: str = "auto") -> Device:
     raise MissingCapability(
         f"This machine offers no {wanted} device.", way_out="Use --device cpu, or see doctor."
     )
+
+
+def gpu_for_products() -> Device | None:
+    """Return the CUDA device for products in float64, or None; torch only where one is there.
+
+    Apple's has no float64, so there the processor computes.
+    """
+    if os.environ.get(CHOSEN, "auto") == "cpu" or not cuda_without_torch():
+        return None
+    found = choose("auto")
+    return found if found.id.startswith("cuda") else None
 
 
 def _keep_triton_out() -> None:

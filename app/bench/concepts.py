@@ -20,11 +20,18 @@ from app.bench.table import in_process
 SIDE, PATCH = 4000, 8
 CONCEPTS, ACTIVE = 8192, 12
 FEATURES, TRAINED, BATCH, STEPS = 512, 2048, 2048, 6
+GPU_STEPS = 300
 
 
 def run(rounds: int, size_gb: float) -> dict[str, Any]:
     """Measure; a minute."""
-    return {"codes": in_process(codes, rounds), "training": in_process(training, rounds)}
+    from backends import devices
+
+    made = {"codes": in_process(codes, rounds), "training": in_process(training, rounds, "cpu")}
+    gpu = devices.gpu_for_products()
+    if gpu is not None:
+        made["training_gpu"] = in_process(training, rounds, gpu.id)
+    return made
 
 
 def codes(rounds: int) -> dict[str, Any]:
@@ -94,8 +101,11 @@ def codes(rounds: int) -> dict[str, Any]:
     }
 
 
-def training(rounds: int) -> dict[str, Any]:
-    """Measure tokens a second, and those of the products of matrices alone."""
+def training(rounds: int, device: str) -> dict[str, Any]:
+    """Measure tokens a second, and those of the products of matrices alone.
+
+    On the processor by its own seconds, which others don't lengthen; on a GPU by the clock.
+    """
     import torch
 
     from backends.concepts.autoencoder import Sizes
@@ -104,33 +114,42 @@ def training(rounds: int) -> dict[str, Any]:
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     features = rng.normal(size=(BATCH * 4, FEATURES)).astype(np.float32)
-    how = Settings(STEPS, BATCH)
+    steps = STEPS if device == "cpu" else GPU_STEPS
+    how = Settings(steps, BATCH)
     state = begin(features, Sizes(FEATURES, TRAINED, 8), how)
-    x = torch.from_numpy(features[:BATCH])
-    encode, decode = torch.randn(FEATURES, TRAINED), torch.randn(TRAINED, FEATURES)
-    codes = torch.randn(BATCH, TRAINED)
+    x = torch.from_numpy(features[:BATCH]).to(device)
+    encode = torch.randn(FEATURES, TRAINED, device=device)
+    decode = torch.randn(TRAINED, FEATURES, device=device)
+    codes = torch.randn(BATCH, TRAINED, device=device)
 
     def floor() -> None:
-        for _ in range(STEPS):
+        for _ in range(steps):
             x @ encode, codes @ decode  # forward
             x.t() @ codes, codes.t() @ x, x @ decode.t()  # backward, to weights and codes
 
     def ours() -> None:
         state.step = 0
-        train(state, features, how)
+        train(state, features, how, device=device)
+
+    def seconds() -> float:
+        if device == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
 
     found: dict[str, list[float]] = {"ours": [], "floor": []}
     ours()
     floor()
     for number in range(rounds):
         for name, once in (("ours", ours), ("floor", floor))[:: 1 if number % 2 else -1]:
-            cpu = time.process_time()
+            began = seconds()
             once()
-            found[name].append(time.process_time() - cpu)
-    tokens = STEPS * BATCH
+            found[name].append(seconds() - began)
+    tokens = steps * BATCH
     ours_s, floor_s = median(found["ours"]), median(found["floor"])
     return {
-        "features": FEATURES, "concepts": TRAINED, "batch": BATCH, "device": "cpu, 1 thread",
+        "features": FEATURES, "concepts": TRAINED, "batch": BATCH,
+        "device": "cpu, 1 thread" if device == "cpu" else torch.cuda.get_device_name(),
         "tokens_per_s": round(tokens / ours_s), "floor_tokens_per_s": round(tokens / floor_s),
         "to_floor": round(ours_s / floor_s, 2), "load": _load(),
     }  # fmt: skip

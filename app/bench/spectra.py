@@ -5,7 +5,8 @@ compared. In memory: 610 × 340 × 103 of float32. On disk: an int16 BIL file of
 and 400 bands, read once plainly before. SPy would need hours and five times the memory for it, so
 it works on a smaller file of the same kind and its time is multiplied by the size; answers are
 compared on that file. What a pass must cost at least is measured, too: one plain read, and the
-bare matrix products in the same precision, in the cache.
+bare matrix products in the same precision, in the cache. Where there is a CUDA GPU each task is
+done there, too.
 """
 
 from __future__ import annotations
@@ -38,8 +39,13 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
         "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
         "load": _load(),
     }
+    from backends import devices
+
+    gpu = devices.gpu_for_products()
+    out["gpu"] = None if gpu is None else gpu.label
     out["in_memory"] = {"shape": list(SHAPE)} | {
-        task: _compared(task, "", rounds) for task in TASKS
+        task: _compared(task, "", rounds) | (_on_gpu(task, "", rounds) if gpu else {})
+        for task in TASKS
     }
     from app.bench.opening import write
 
@@ -49,6 +55,9 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
         disk: dict[str, Any] = {"gb": size_gb, "plain_read_s": read}
         for task in TASKS:
             disk[task] = _on_disk(task, whole, Path(folder), size_gb, read)
+            if gpu is not None:
+                disk[task] |= _on_gpu(task, whole, 1)
+                disk[task]["gpu_times_a_plain_read"] = round(disk[task]["gpu_s"] / read, 2)
         out["on_disk"] = disk
     out["load_after"] = _load()
     return out
@@ -74,6 +83,26 @@ def _compared(task: str, path: str, rounds: int) -> dict[str, Any]:
         "answers_differ_by": float(
             np.abs(np.subtract(spy[0]["check"], ours[0]["check"])).max()
             / max(np.abs(spy[0]["check"]).max(), 1e-12)
+        ),
+    }
+
+
+def _on_gpu(task: str, path: str, rounds: int) -> dict[str, Any]:
+    """Do a task on the GPU, in processes of their own; its waking up is timed by itself."""
+    runs = [in_process(measure, "gpu", task, path) for _ in range(rounds)]
+    here = in_process(measure, "clearband", task, path)
+    return {
+        "gpu_s": median(r["seconds"] for r in runs),
+        "gpu_wakes_s": median(r["wakes_s"] for r in runs),
+        "gpu_rss_mb": max(r["rss_mb"] for r in runs),
+        "gpu_memory_mb": max(r["gpu_memory_mb"] for r in runs),
+        "gpu_differs_by": float(
+            np.abs(np.subtract(runs[0]["check"], here["check"])).max()
+            / max(np.abs(here["check"]).max(), 1e-12)
+        ),
+        "processor_s": here["seconds"],
+        "gpu_times_faster_than_processor": round(
+            here["seconds"] / median(r["seconds"] for r in runs), 2
         ),
     }
 
@@ -142,16 +171,34 @@ def plain_read(path: str) -> dict[str, float]:
 def measure(who: str, task: str, path: str) -> dict[str, Any]:
     """Do one task once and return its time, memory and a few values of its answer."""
     from app.bench.rss import Peak
+    from backends import devices
 
+    os.environ[devices.CHOSEN] = "cuda" if who == "gpu" else "cpu"
     work = (_spy if who == "spy" else _ours)(task, path)
+    more = _woken(devices.choose("cuda").id) if who == "gpu" else {}
     peak, started = Peak(), time.perf_counter()
     answer = work()
     seconds = time.perf_counter() - started
-    return {
+    if who == "gpu":
+        import torch
+
+        more["gpu_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    return more | {
         "seconds": round(seconds, 4),
         "rss_mb": round(peak.growth() / 2**20, 1),
         "check": np.asarray(answer, np.float64).reshape(-1)[:64].tolist(),
     }
+
+
+def _woken(device: str) -> dict[str, Any]:
+    """Load what a first product needs, and say how long that took."""
+    import torch
+
+    started = time.perf_counter()
+    for kind in (torch.float32, torch.float64):
+        block = torch.ones((64, 64), dtype=kind, device=device)
+        float((block @ block).square().sum())
+    return {"wakes_s": round(time.perf_counter() - started, 3)}
 
 
 def _cube() -> np.ndarray:
@@ -215,8 +262,8 @@ def _ours(task: str, path: str) -> Callable[[], Any]:
     from backends.spectra.abundances import free_share_maps
     from backends.spectra.background import background_of
     from backends.spectra.detectors import rx_map
-    from backends.spectra.pixels import strips, usable_bands
-    from backends.spectra.similarity import spectral_angle
+    from backends.spectra.pixels import usable_bands
+    from backends.spectra.similarity import MEASURES, measured_strips
     from backends.spectra.transforms import component_maps, pca
 
     if path:
@@ -247,10 +294,9 @@ def _ours(task: str, path: str) -> Callable[[], Any]:
             # What `match` does for its maps.
             rows, cols, _ = scene.shape
             out = np.empty((MEMBERS, rows * cols), np.float32)
-            for strip in strips(scene, bands, check=False):
-                low = strip.window.row * cols
-                part = spectral_angle(strip.values, ends.astype(np.float32)).T
-                out[:, low : low + len(strip.values)] = strip.empty(part)
+            wanted, few = MEASURES["spectral_angle"], ends.astype(np.float32)
+            for at, part in measured_strips(scene, bands, few, wanted, np.empty(0)):
+                out[:, at] = part
             return out[:, :64].T
 
         return angles

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput
 from backends.scene import Scene
+from backends.spectra import on_gpu
 from backends.spectra.pixels import Floats, cached, strips
 
 if TYPE_CHECKING:
@@ -236,6 +237,12 @@ def free_share_maps(
 ) -> Floats:
     """Return least squares shares without constraints (endmembers, rows, cols), holes ``nan``."""
     inverse = np.linalg.pinv(np.asarray(endmembers, np.float64)).T.astype(np.float32)
+    device = on_gpu.device_for(scene, bands)
+    if device is not None:
+        score = on_gpu.projection(inverse, np.zeros(len(bands)), device)
+        return on_gpu.mapped(
+            scene, bands, device, len(inverse), score, progress=progress, note="Unmixing"
+        )
     rows, cols, _ = scene.shape
     out = np.empty((len(inverse), rows * cols), np.float32)
     for strip in strips(scene, bands, progress=progress, note="Unmixing", check=False):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput
 from backends.scene import Scene
+from backends.spectra import on_gpu
 from backends.spectra.pixels import TOGETHER, Augmented, Floats, strips, usable_bands
 
 if TYPE_CHECKING:
@@ -141,17 +142,26 @@ class RunningCovariance:
         BadInput
             Fewer than two pixels were added.
         """
-        if self.count < 2 or self._shift is None:
-            raise BadInput(
-                "There are fewer than two valid pixels.",
-                way_out="Choose a larger area, or bands that hold values.",
-            )
         count = self._augmented.bands
-        total = self._products[count, :count]
-        offset = total / self.count
-        products = self._products[:count, :count]
-        covariance = (products - np.outer(total, offset)) / (self.count - 1)
-        return Background(tuple(bands), self.count, self._shift + offset, covariance)
+        shift = np.zeros(count) if self._shift is None else self._shift
+        products = self._products[:count]
+        return _of_sums(
+            bands, self.count, shift, self._products[count, :count], products[:, :count]
+        )
+
+
+def _of_sums(
+    bands: Sequence[int], count: int, shift: NDArray[Any], total: Doubles, products: Doubles
+) -> Background:
+    """Return mean and covariance from sums over pixels from which ``shift`` was taken away."""
+    if count < 2:
+        raise BadInput(
+            "There are fewer than two valid pixels.",
+            way_out="Choose a larger area, or bands that hold values.",
+        )
+    offset = total / count
+    covariance = (products - np.outer(total, offset)) / (count - 1)
+    return Background(tuple(bands), count, shift + offset, covariance)
 
 
 def background_of(
@@ -179,6 +189,10 @@ def background_of(
         Fewer than two valid pixels.
     """
     wanted = usable_bands(scene, bands)
+    device = on_gpu.device_for(scene, wanted) if mask is None else None
+    if device is not None:
+        sums = on_gpu.covariance_sums(scene, wanted, device, exact=exact, progress=progress)
+        return _of_sums(wanted, *sums)
     total = RunningCovariance(len(wanted), exact=exact)
     for strip in strips(scene, wanted, progress=progress, note="Mean and covariance", check=False):
         if mask is None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.scene import Scene
+from backends.spectra import on_gpu
 from backends.spectra.background import NEGLIGIBLE, Background, background_of
 from backends.spectra.pixels import TOGETHER, Augmented, Floats, strips
 
@@ -36,7 +37,7 @@ class _Rx:
         self.kept = white.shape[1]
         # Turned so that the factor is triangular: half of the products are not needed. In
         # float64: sums of white coordinates cancel, and float32 would lose the fifth digit.
-        factor = np.asarray(np.linalg.qr(white.T, mode="r"))
+        self.factor = factor = np.asarray(np.linalg.qr(white.T, mode="r"))
         self._augmented = Augmented(factor.shape[1], np.float64)
         self._factor = np.zeros((self.kept, self._augmented.width))
         self._factor[:, : factor.shape[1]] = factor
@@ -66,6 +67,7 @@ class _LeadingRx:
         self.kept = int(self._known.sum())
         background.check_enough(len(strength))
         self._scale = (1 / np.sqrt(strength[self._known])).astype(np.float32)
+        self.factor = (self._transform.forward[:, self._known] * self._scale).T
 
     def __call__(self, values: Floats) -> Floats:
         white = self._transform.project(values)[:, self._known] * self._scale
@@ -105,7 +107,15 @@ def rx_map(
         Score the first principal components only, which fewer pixels can describe.
     """
     score = _Rx(background) if components is None else _LeadingRx(background, components)
-    return _map(scene, background.bands, score, progress, "RX anomalies"), score.kept
+    title = "RX anomalies"
+    device = on_gpu.device_for(scene, background.bands)
+    if device is not None:
+        length = on_gpu.squared_length(score.factor, background.mean, device)
+        found = on_gpu.mapped(
+            scene, background.bands, device, 1, length, progress=progress, note=title
+        )
+        return found[0], score.kept
+    return _map(scene, background.bands, score, progress, title), score.kept
 
 
 def window_of(scene: Scene, text: str) -> tuple[int, int]:

@@ -131,7 +131,7 @@ def strips(
     asked = span if spanned else wanted
     taken = [b - span.start for b in wanted] if spanned else list(range(len(wanted)))
     runs = list(_runs(taken))
-    for window, planes in _pieces(scene, asked):
+    for window, planes in pieces(scene, asked):
         for low in range(0, window.height, rows):
             if progress is not None:
                 progress.check()
@@ -143,7 +143,7 @@ def strips(
                 progress.advance(height)
 
 
-def _pieces(scene: Scene, bands: Sequence[int]) -> Iterator[tuple[Window, NDArray[Any]]]:
+def pieces(scene: Scene, bands: Sequence[int]) -> Iterator[tuple[Window, NDArray[Any]]]:
     """Yield whole rows as ``(bands, rows, cols)``, each gone when the next but one is asked for."""
     layout = scene.source.layout
     row_bytes = scene.shape[1] * len(bands) * scene.dtype.itemsize

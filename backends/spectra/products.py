@@ -31,9 +31,9 @@ from backends.spectra.detectors import (
 )
 from backends.spectra.endmembers import FINDERS, find_endmembers
 from backends.spectra.expression import formula_map, parse
-from backends.spectra.pixels import Floats, strips, usable_bands
+from backends.spectra.pixels import Floats, usable_bands
 from backends.spectra.references import References, check_units
-from backends.spectra.similarity import MEASURES
+from backends.spectra.similarity import MEASURES, measured_strips
 from backends.spectra.transforms import METHODS, component_maps, transform_of
 
 if TYPE_CHECKING:
@@ -138,11 +138,10 @@ def match(
     maps = np.empty((kept, rows * cols), np.float32)
     best = np.zeros(rows * cols, np.uint8 if count <= 255 else np.uint16)
     value = np.full(rows * cols, np.nan, np.float32)
-    for strip in strips(scene, references.bands, progress=progress, note=chosen.title):
-        at = slice(strip.window.row * cols, strip.window.row * cols + len(strip.values))
-        # References first: each is a map of its own.
-        part = chosen.run(strip.values, references.values, references.wavelength_nm).T
-        strip.empty(part)
+    for at, part in measured_strips(
+        scene, references.bands, references.values, chosen, references.wavelength_nm,
+        progress=progress,
+    ):  # fmt: skip
         nearest = part.argmin(axis=0) if chosen.alike == "small" else part.argmax(axis=0)
         score = np.take_along_axis(part, nearest[None], axis=0)[0]
         # What is nearest is not a number where any of them is not.

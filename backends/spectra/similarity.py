@@ -7,15 +7,20 @@ no direction and get ``nan``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends.spectra.pixels import Floats, cached
+from backends.scene import Scene
+from backends.spectra import on_gpu
+from backends.spectra.pixels import Floats, cached, strips
 from backends.spectra.shaping import continuum_removed
+
+if TYPE_CHECKING:
+    from backends.jobs import Progress
 
 Measured = NDArray[np.float32]
 # Above this cosine float32 loses digits of the angle, so those few pixels are done again.
@@ -158,6 +163,32 @@ MEASURES: dict[str, Measure] = {
                 spectral_feature_fit),
     )
 }  # fmt: skip
+
+
+def measured_strips(
+    scene: Scene,
+    bands: Sequence[int],
+    references: Floats,
+    measure: Measure,
+    wavelength_nm: NDArray[np.float64],
+    *,
+    progress: Progress | None = None,
+) -> Iterator[tuple[slice, Measured]]:
+    """Yield which pixels, and their measures, float32 (references, pixels), holes ``nan``.
+
+    Angles are computed on a GPU where that pays.
+    """
+    device = on_gpu.device_for(scene, bands) if measure.id == "spectral_angle" else None
+    if device is not None:
+        score = on_gpu.angles(references, device)
+        yield from on_gpu.scored_blocks(
+            scene, bands, device, score, progress=progress, note=measure.title
+        )
+        return
+    for strip in strips(scene, bands, progress=progress, note=measure.title):
+        first = strip.window.row * scene.shape[1]
+        part = measure.run(strip.values, references, wavelength_nm).T
+        yield slice(first, first + len(strip.values)), strip.empty(part)
 
 
 def _nonzero(lengths: NDArray[Any]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backends.errors import BadInput, WrongUse
 from backends.scene import Scene
+from backends.spectra import on_gpu
 from backends.spectra.background import (
     NEGLIGIBLE,
     Background,
@@ -208,9 +209,15 @@ def component_maps(
     scene: Scene, transform: Transform, *, progress: Progress | None = None
 ) -> Floats:
     """Return every component as a map, float32 of shape (components, rows, cols), holes ``nan``."""
+    title = METHODS[transform.method]
+    device = on_gpu.device_for(scene, transform.bands)
+    if device is not None:
+        score = on_gpu.projection(transform.forward.T, transform.mean, device)
+        return on_gpu.mapped(
+            scene, transform.bands, device, transform.count, score, progress=progress, note=title
+        )
     rows, cols, _ = scene.shape
     out = np.empty((transform.count, rows * cols), np.float32)
-    title = METHODS[transform.method]
     for strip in strips(scene, transform.bands, progress=progress, note=title, check=False):
         low = strip.window.row * cols
         transform.project(strip.values, out[:, low : low + len(strip.values)])
