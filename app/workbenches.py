@@ -70,7 +70,7 @@ DOCKS: tuple[DockSpec, ...] = (
         "desk",
         ("board", "pictures", "visible", "open_file"),
     ),
-    DockSpec("concepts", "Concepts", "widgets.concepts_dock:ConceptsDock", "desk", ("board",)),
+    DockSpec("concepts", "Concepts", "widgets.concepts_dock:ConceptsDock", "desk", ("board", "do")),
     DockSpec("matrices", "Matrices", "widgets.matrices_dock:MatricesDock", "desk"),
     DockSpec("clusters", "Clusters", "widgets.clusters_dock:ClustersDock", "desk"),
     DockSpec("spectrum", "Spectrum", "widgets.spectrum_dock:SpectrumDock", "bottom"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
@@ -37,6 +39,8 @@ class ConceptsDock(QWidget):
     ----------
     board : LayerBoard, optional
         Where layers are shown and hidden.
+    do : callable, optional
+        Runs an action of the window, by its id.
     """
 
     ID = "concepts"
@@ -47,6 +51,7 @@ class ConceptsDock(QWidget):
         workspace: Workspace,
         parent: QWidget | None = None,
         board: LayerBoard | None = None,
+        do: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(parent)
         self._workspace = workspace
@@ -78,7 +83,7 @@ class ConceptsDock(QWidget):
         head.addWidget(self.quality_line)
         self.learn = LearnPage(self.desk)
         self.here, self.card = HerePage(self.desk), CardPage(self.desk)
-        self.graph, self.why = GraphPage(self.desk), WhyPage(self.desk)
+        self.graph, self.why = GraphPage(self.desk), WhyPage(self.desk, do)
         self.pages: dict[str, QWidget] = {
             "Learn": self.learn,
             "Here": self.here,

@@ -226,6 +226,31 @@ def test_why_with_parts_that_sum_and_a_concept_taken_away(dock: Any) -> None:
     assert used.centre == 0.0
 
 
+def test_without_labels_the_page_offers_what_makes_some(qtbot: Any, tmp_path: Path) -> None:
+    workspace, asked = Workspace(), []
+    made = ConceptsDock(workspace, None, LayerBoard(), asked.append)
+    qtbot.addWidget(made)
+    made.resize(320, 1400)
+    made.show()
+    try:
+        page = made.why
+        scene, labels = fields()
+        workspace.add_scene(scene)
+        made.show_page("Why")
+        page.draw()
+        assert page.no_labels.isVisible()
+        assert not page.learn_button.isVisible()
+        QTest.mouseClick(page.paint_button, LEFT)
+        QTest.mouseClick(page.file_button, LEFT)
+        assert asked == ["edit.brush", "file.labels"]
+        workspace.set_labels(scene.id, labels.astype(np.uint8), {1: "Water"})
+        page.draw()
+        assert not page.no_labels.isVisible()
+        assert page.learn_button.isVisible()
+    finally:
+        workspace.close()
+
+
 def test_each_change_is_set_scaled_and_undone_by_itself(dock: Any) -> None:
     scene = learnt(dock)
     commands = dock._workspace.commands

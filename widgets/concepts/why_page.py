@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,8 @@ from widgets.pages import Page, laid_out_anew, narrow_box
 from widgets.theme import GRID, wrapped
 
 _NO_LABELS = (
-    "No labels on this image. Paint two or more classes, or open a label file (Classify tab): "
-    "then a place's class is put down to its concepts."
+    "No labels on this image. Paint two or more classes, or open a label file: then a place's "
+    "class is put down to its concepts."
 )
 _READY = (
     "The labels of this image can teach how much each concept speaks for each class: then a "
@@ -40,8 +42,9 @@ class WhyPage(Page):
 
     desk: Desk
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, do: Callable[[str], object] | None = None) -> None:
         super().__init__(desk)
+        self._do = do
         self._handle: JobHandle[Any] | None = None
         self._other_hand: int | None = None
         self._build()
@@ -63,6 +66,21 @@ class WhyPage(Page):
         self.learn_button = QPushButton("Learn from the labels")
         self.learn_button.clicked.connect(self.learn)
         self.column.addWidget(self.learn_button)
+        self.no_labels = QWidget()
+        row = QHBoxLayout(self.no_labels)
+        row.setContentsMargins(0, 0, 0, 0)
+        self.paint_button = QPushButton("Paint")
+        self.paint_button.setToolTip("Paint pixels of each class (B); 1 to 9 choose the class")
+        self.file_button = QPushButton("Open labels…")
+        self.file_button.setToolTip("Open a label file for this image")
+        for button, action in (
+            (self.paint_button, "edit.brush"),
+            (self.file_button, "file.labels"),
+        ):
+            button.clicked.connect(partial(self._ask_window, action))
+            row.addWidget(button, 1)
+        self.no_labels.hide()
+        self.column.addWidget(self.no_labels)
         self.problem_line = wrapped()
         self.problem_line.hide()
         self.column.addWidget(self.problem_line)
@@ -180,10 +198,12 @@ class WhyPage(Page):
         self.learn_button.setEnabled(decisions.labels is not None and not busy)
         self.body.setVisible(decision is not None)
         self._fill_kinds()
+        lacking = decision is None and decisions.labels is None and self._do is not None
+        self.no_labels.setVisible(lacking)
         if decision is None:
             self._seen = None
             self.kept.hide()
-            self.learn_button.show()
+            self.learn_button.setVisible(not lacking)
             self.state_line.setText(_READY if decisions.labels is not None else _NO_LABELS)
             return
         self.state_line.setText(escape(decision.sentence))
@@ -197,6 +217,10 @@ class WhyPage(Page):
             self._fill_classes(decision)
             laid_out_anew(self)
         self._draw_place(decision)
+
+    def _ask_window(self, action: str, *_: object) -> None:
+        if self._do is not None:
+            self._do(action)
 
     def _fill_kinds(self) -> None:
         kinds = list(self.desk.decisions.every)
