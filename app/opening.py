@@ -27,9 +27,10 @@ from app.frames import Frame, frame_of
 from app.samples import sample
 from app.settings import Settings
 from app.warm_up import import_what_comes_next
-from backends.errors import ClearbandError, NeedsChoice
+from backends.errors import BadInput, ClearbandError, NeedsChoice
 from backends.io.labels import Labels, labels_of
 from backends.jobs import Job, JobHandle, JobState, Progress
+from backends.same_grid import check_same_grid
 from backends.scene import Scene
 from backends.workspace import Workspace
 from widgets.boards import LABELS
@@ -196,7 +197,7 @@ class Opener:
 
     def _take(self, opened: Opened) -> None:
         scene, labels = opened.scene, opened.labels
-        target = None if labels is None else self._scene_of_size(scene.shape[:2])
+        target = None if labels is None else self._scene_under(scene)
         if labels is not None and target is not None:
             self._take_labels(scene, labels, target, opened)
             return
@@ -262,12 +263,24 @@ class Opener:
             actions=[("Take as training labels", lambda: self.open_labels(path, scene, options))],
         )
 
-    def _scene_of_size(self, shape: tuple[int, int]) -> Scene | None:
+    def _scene_under(self, labels: Scene) -> Scene | None:
+        """Return the open scene that has the size of a label file and does not lie elsewhere."""
         scenes = list(self.workspace.scenes.values())[::-1]
         if self.workspace.active_scene is not None:
             scenes.insert(0, self.workspace.active_scene)
-        fitting = (s for s in scenes if s.shape[:2] == shape and s.info.kind != "labels")
-        return next(fitting, None)
+        why = ""
+        for scene in scenes:
+            if scene.shape[:2] != labels.shape[:2] or scene.info.kind == "labels":
+                continue
+            try:
+                check_same_grid(scene, labels)
+            except BadInput as error:
+                why = why or str(error)
+            else:
+                return scene
+        if why:
+            self._tell(f"{labels.title} was opened as an image of its own. {why}", "info")
+        return None
 
     def _on_finished(self, handle: JobHandle[Any]) -> None:
         asked = self._asked.pop(handle.number, None)

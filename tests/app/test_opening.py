@@ -99,6 +99,34 @@ def test_label_file_of_another_size_opens_as_an_image(desk, opener, tmp_path: Pa
     assert desk.canvas.board.row(scene_id, LABELS) is not None
 
 
+def test_labels_of_another_coordinate_system_are_not_taken(
+    desk, opener, said, tmp_path: Path
+) -> None:
+    from backends.errors import BadInput
+
+    place = "{{UTM, 1, 1, 360000, 5810000, 30, 30, {}, North, WGS-84, units=Meters}}"
+    cube = write_envi(tmp_path / "scene.bip", CUBE, **{"map info": place.format(33)})
+    opener.open_paths([cube])
+    scene = desk.workspace.active_scene
+    labels = (np.arange(120, dtype=np.uint8).reshape(12, 10, 1) % 3).astype(np.uint8)
+    header = {
+        "file type": "ENVI Classification",
+        "classes": "3",
+        "class names": "{Unclassified, Water, Meadow}",
+        "map info": place.format(32),
+    }
+    path = write_envi(tmp_path / "truth.dat", labels, **header)
+    opener.open_paths([path])
+    assert scene.id not in desk.workspace.labels
+    assert len(desk.workspace.scenes) == 2
+    assert any("different coordinate systems" in text for text, *_ in said)
+    # Asked for outright it is refused, in the same words.
+    handle = opener.open_labels(path, scene)
+    assert isinstance(handle.error, BadInput)
+    assert "different coordinate systems" in str(handle.error)
+    assert scene.id not in desk.workspace.labels
+
+
 def test_labels_that_do_not_fit_are_refused_in_a_sentence(desk, opener, tmp_path: Path) -> None:
     from app.bridge import plain_error
     from backends.errors import BadInput
