@@ -24,6 +24,8 @@ from backends.spectra.region_figures import (
 if TYPE_CHECKING:
     from backends.jobs import Progress
 
+_NAMED = 5  # areas in a note
+
 
 def band_table(scene: Scene, *, progress: Progress | None = None) -> list[dict[str, Any]]:
     """Return a row a band: wavelength, valid pixels, minimum, percentiles, maximum, mean, std."""
@@ -82,6 +84,9 @@ def describe_areas(
             for f in found
         ]  # fmt: skip
     notes = [f"{f.name}: {note}" for f in found for note in f.notes]
+    if lost := _off_scene(scene, areas, options, progress):
+        few = ", ".join(lost[:_NAMED]) + (" and others" if len(lost) > _NAMED else "")
+        notes.append(f"Hold no pixel of {scene.title}, so left out ({len(lost)}): {few}.")
     files: dict[str, Callable[[Path], object]] = {
         "spectra.sli": lambda path: library_of(found, scene, path)
     }
@@ -114,6 +119,20 @@ def areas_on(
 
     found = read_areas(path, scene, options, progress)
     return [r for r in found.regions if r.inside(scene.shape[:2])[2].any()]
+
+
+def _off_scene(
+    scene: Scene, path: Path, options: Mapping[str, Any] | None, progress: Progress | None
+) -> list[str]:
+    """Return the names of areas of a file that hold no pixel of the scene."""
+    from backends.io.annotations import looks_like_annotations
+    from backends.io.areas import read_areas
+    from backends.io.vector_areas import looks_like_vectors
+
+    if not looks_like_annotations(path) and not looks_like_vectors(path):
+        return []
+    regions = read_areas(path, scene, options, progress).regions
+    return [r.label for r in regions if not r.inside(scene.shape[:2])[2].any()]
 
 
 def _classes(

@@ -167,6 +167,24 @@ def test_regions_that_hold_no_pixel(
     assert (code, "no labelled pixel" in said) == (3, True)
 
 
+@pytest.mark.parametrize("each", [[], ["--each"]])
+def test_areas_that_lie_outside_are_named(
+    each: list[str], say: Any, sound: Path, tmp_path: Path
+) -> None:
+    def square(name: str, x: float, y: float) -> dict[str, Any]:
+        ring = [[x, y], [x + 150, y], [x + 150, y - 150], [x, y - 150], [x, y]]
+        shape = {"type": "Polygon", "coordinates": [ring]}
+        return {"type": "Feature", "properties": {"class": name}, "geometry": shape}
+
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    features = [square("here", 360_030, 5_809_970), square("far", 500_000, 5_000_000)]
+    path = tmp_path / "part.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    code, _, made = say("spectra", "regions", sound, "--areas", path, *each)
+    assert code == 0
+    assert made["notes"] == ["Hold no pixel of sound.dat, so left out (1): far."]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
