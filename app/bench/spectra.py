@@ -44,7 +44,7 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
     gpu = devices.gpu_for_products()
     out["gpu"] = None if gpu is None else gpu.label
     out["in_memory"] = {"shape": list(SHAPE)} | {
-        task: _compared(task, "", rounds) | (_on_gpu(task, "", rounds) if gpu else {})
+        task: _compared(task, "", rounds) | (on_gpu(task, "", rounds) if gpu else {})
         for task in TASKS
     }
     from app.bench.opening import write
@@ -56,7 +56,7 @@ def run(rounds: int, size_gb: float) -> dict[str, Any]:
         for task in TASKS:
             disk[task] = _on_disk(task, whole, Path(folder), size_gb, read)
             if gpu is not None:
-                disk[task] |= _on_gpu(task, whole, 1)
+                disk[task] |= on_gpu(task, whole, 1)
                 disk[task]["gpu_times_a_plain_read"] = round(disk[task]["gpu_s"] / read, 2)
         out["on_disk"] = disk
     out["load_after"] = _load()
@@ -87,7 +87,7 @@ def _compared(task: str, path: str, rounds: int) -> dict[str, Any]:
     }
 
 
-def _on_gpu(task: str, path: str, rounds: int) -> dict[str, Any]:
+def on_gpu(task: str, path: str, rounds: int) -> dict[str, Any]:
     """Do a task on the GPU, in processes of their own; its waking up is timed by itself."""
     runs = [in_process(measure, "gpu", task, path) for _ in range(rounds)]
     here = in_process(measure, "clearband", task, path)

@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[str, str]] = {
         "unmixing beside published endmembers and abundances (CLEARBAND_DATA)",
         "app.bench.known_answers",
     ),
+    "gpu": ("what a CUDA GPU brings beside this machine's processor", "app.bench.gpu"),
     "live": ("threshold, formula, index and brush on 2,000 × 2,000 pixels", "app.bench.live"),
     "hsi": ("the models on a named scene, see --scene", "app.bench.hsi"),
     "explain": (
