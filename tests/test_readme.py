@@ -271,6 +271,35 @@ def test_speed_of_concepts() -> None:
     assert told == [training["tokens_per_s"], training["floor_tokens_per_s"]]
 
 
+def test_on_a_gpu() -> None:
+    found = result("bench_gpu")["gpu"]
+    table = rows("On a CUDA GPU")
+    tasks = ("statistics", "pca", "rx", "sam", "unmixing")
+    assert len(table) == len(tasks)
+    for task, (_, *cells) in zip(tasks, table, strict=True):
+        one = found["on_disk"][task]
+        assert [float(c) for c in cells[:2]] == pytest.approx(
+            [one["gpu_s"], one["processor_s"]], abs=0.0051
+        )
+        assert [float(c) for c in cells[2:]] == pytest.approx(
+            [one["gpu_times_faster_than_processor"], one["gpu_times_a_plain_read"]], abs=0.051
+        )
+    text = README.split("Reading bounds them all.")[1].split("\n## ")[0]
+    said = numbers(text.replace(",", ""))
+    disk = [found["on_disk"][task] for task in tasks]
+    memory = [found["in_memory"][task]["gpu_times_faster_than_processor"] for task in tasks]
+    assert said[0] == round(max(one["gpu_rss_mb"] for one in disk))
+    assert said[1] == round(max(one["gpu_memory_mb"] for one in disk))
+    assert (min(memory), max(memory)) == pytest.approx((0.27, 1.7), abs=0.051)
+    for value in (
+        found["concept_training"]["tokens_per_s"],
+        round(found["concept_training"]["to_floor"]),
+        round(1e3 * found["fire"]["end_to_end_every_tile_segmented_s"]["median"], 1),
+        round(1e3 * found["fire"]["networks_alone_s"]["median"], 1),
+    ):
+        assert value in said
+
+
 def test_unmixing_beside_published_answers() -> None:
     found = result("known_answers")["samson"]
     table = rows("### Unmixing beside published answers")

@@ -176,6 +176,10 @@ def measure(who: str, task: str, path: str) -> dict[str, Any]:
     os.environ[devices.CHOSEN] = "cuda" if who == "gpu" else "cpu"
     work = (_spy if who == "spy" else _ours)(task, path)
     more = _woken(devices.choose("cuda").id) if who == "gpu" else {}
+    if who == "gpu":
+        from backends.spectra import on_gpu as products
+
+        products.WORTH_VALUES = 0  # also what would not be sent there
     peak, started = Peak(), time.perf_counter()
     answer = work()
     seconds = time.perf_counter() - started
