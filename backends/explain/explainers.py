@@ -261,7 +261,7 @@ def _ask(
         raise WrongUse(
             f"{classifier.card.title} is untrained: its weights are random, and a map of them "
             "would explain nothing.",
-            way_out="Give weights, or ask for the untrained network explicitly.",
+            way_out="Give weights, or take random ones by command: --untrained.",
         )
     if not 0 <= target.index < len(classifier.class_names):
         raise WrongUse(

@@ -67,7 +67,10 @@ def test_found_spectra_are_matched_to_the_known_in_any_order() -> None:
     assert angle.max() < 1e-3
 
 
-def test_samson_stays_where_it_was_found(clearband_data: Path) -> None:
+def test_samson_stays_where_it_was_found(
+    clearband_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLEARBAND_DATA", str(clearband_data))
     if not (clearband_data / "hsi" / "unmixing" / "Samson.mat").exists():
         pytest.skip("Samson.mat is not among the real data")
     made = known_answers.tabulate(range(4))

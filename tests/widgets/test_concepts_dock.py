@@ -17,7 +17,7 @@ from backends.concepts.changes import REMOVED, Change
 from backends.overlays import ConceptMaps, ScoreMap
 from backends.scene import ArraySource, Scene, SceneInfo
 from backends.workspace import LabelSheet, Workspace
-from widgets.boards import LayerBoard
+from widgets.boards import LayerBoard, Row
 from widgets.concepts_dock import ConceptsDock
 from widgets.theme import GRID
 
@@ -115,6 +115,19 @@ def test_click_hover_layer_and_quality(dock: Any) -> None:
     assert len(overlay.names) == 2  # one layer, the newest first
     np.testing.assert_array_equal(overlay.values[0], dock.desk.field.codes.layer(other))
     np.testing.assert_array_equal(overlay.values[1], dock.desk.field.codes.layer(kept))
+
+    # Another result hides the one before; shown again, it hides that.
+    board = dock.desk._board
+    board.put(scene.id, Row(overlay.id, "Concepts", "concepts"))
+    dock.here.find_alike()
+    (alike,) = [
+        o for o in workspace.overlays.values() if isinstance(o, ConceptMaps) and o.id != overlay.id
+    ]
+    board.put(scene.id, Row(alike.id, "Alike", "concepts"))
+    assert not board.row(scene.id, overlay.id).visible
+    dock.desk.show_layer(kept)
+    assert board.row(scene.id, overlay.id).visible
+    assert not board.row(scene.id, alike.id).visible
 
     times = []
     for col in range(36):

@@ -29,6 +29,7 @@ from widgets.pages import PageDesk
 if TYPE_CHECKING:
     from backends.concepts.desk import ConceptReading
     from backends.concepts.desk_decision import Decision
+    from backends.overlays import Overlay
 
 # One layer holds so many concepts; the one shown longest ago goes first.
 MAPS_KEPT = 12
@@ -56,6 +57,7 @@ class Desk(PageDesk):
         self._clicked: dict[str, tuple[int, int]] = {}
         self._maps: dict[str, tuple[str, list[int]]] = {}
         self._coming: set[str] = set()
+        self._laid: dict[str, list[str]] = {}
         self._pixmaps: dict[tuple[str, int], QPixmap] = {}
         listen(self, workspace.active_scene_changed, self._follow)
         listen(self, workspace.scene_removed, self._on_removed)
@@ -115,6 +117,7 @@ class Desk(PageDesk):
         self.decisions.forget(scene_id)
         self._clicked.pop(scene_id, None)
         self._maps.pop(scene_id, None)
+        self._laid.pop(scene_id, None)
         self._pixmaps.clear()
         if self.field is not None and self.field.scene_id == scene_id:
             self._follow()
@@ -243,11 +246,27 @@ class Desk(PageDesk):
 
     def _put_maps(self, overlay: ConceptMaps) -> None:
         self._coming.discard(overlay.id)
-        if not self.workspace.add_overlay(overlay):
+        if not self.lay(overlay):
             return
         if self._board is not None:
             self._board.change(overlay.scene_id, overlay.id, choice=0, visible=True)
         self.workspace.activate_overlay(overlay.id)
+
+    def lay(self, overlay: Overlay) -> bool:
+        """Lay a result over the image; those laid before are hidden, not taken away.
+
+        Two heatmaps over each other can be read by nobody.
+        """
+        if not self.workspace.add_overlay(overlay):
+            return False
+        before = self._laid.setdefault(overlay.scene_id, [])
+        if self._board is not None:
+            for other in before:
+                if other != overlay.id and self._board.row(overlay.scene_id, other) is not None:
+                    self._board.change(overlay.scene_id, other, visible=False)
+        if overlay.id not in before:
+            before.append(overlay.id)
+        return True
 
     def show_both(self, one: int, other: int) -> None:
         """Lay over the image where two concepts are on together."""
@@ -255,7 +274,7 @@ class Desk(PageDesk):
         if reading is not None:
             self.quiet(
                 "Show where both are", "both", lambda _: reading.both_map(one, other),
-                self.workspace.add_overlay,
+                self.lay,
             )  # fmt: skip
 
     def show_used(self, concept: int, target: int) -> None:
@@ -264,7 +283,7 @@ class Desk(PageDesk):
         if decision is not None:
             self.quiet(
                 "Show where a concept counts", "used",
-                lambda _: decision.used_map(concept, target), self.workspace.add_overlay,
+                lambda _: decision.used_map(concept, target), self.lay,
             )  # fmt: skip
 
     def find_alike(self, show: Callable[[Any], None]) -> None:

@@ -70,8 +70,8 @@ class LearnFolder(Learn):
         out = concepts_folder(self.folder.name, encoder.title)
         command = ("concepts", "train", str(self.folder), *self.words(encoder, settings, out))
         made = learn_concepts(
-            images, encoder, out, settings, resume=self.resume, device=device, command=command,
-            progress=progress,
+            images, encoder, out, settings, words=self.naming(progress), resume=self.resume,
+            device=device, command=command, progress=progress,
         )  # fmt: skip
         made.card["kept_at"] = str(out / CONCEPTS_FILE)
         built = None
@@ -99,12 +99,21 @@ class LearnFolder(Learn):
         from backends.concepts.bottleneck_folder import bottleneck_of, candidates_of
 
         settings = BottleneckSettings(self.bottleneck, seed=self.seed)
-        found = candidates_of(made, None, None)
+        tower = (
+            None
+            if self.named is None
+            else self.named.open_tower(fetch=self.fetch, progress=progress)
+        )
+        if self.named is None or tower is None:
+            found, words = candidates_of(made, None, None), []
+        else:
+            found = candidates_of(None, Path(self.named.words), tower)
+            words = self.named.told_words()
         bottleneck_of(images, encoder, found, out, settings, progress)
         command = (
             "bottleneck", str(self.folder), "--model", str(made.card["kept_at"]), "--concepts",
             str(settings.concepts), "--active", str(settings.active), "--seed", str(self.seed),
-            "--out", str(out),
+            *words, "--out", str(out),
         )  # fmt: skip
         return out / BOTTLENECK_FILE, command
 

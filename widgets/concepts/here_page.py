@@ -146,7 +146,7 @@ class HerePage(Page):
     def _on_alike(self, found: list[Any]) -> None:
         said = []
         for reading, overlay in found:
-            self.desk.workspace.add_overlay(overlay)
+            self.desk.lay(overlay)
             scene = self.desk.scene_of(reading)
             share = 100 * float((overlay.values > 0.5).mean())
             title = "" if scene is None else scene.title

@@ -16,7 +16,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from backends.explain.model_choices import SPECTRAL, TAUGHT, ModelChoice, of_file
+from backends.explain.model_choices import NAMED, SPECTRAL, TAUGHT, ModelChoice, of_file
 from backends.jobs import JobHandle, JobState, Progress
 from backends.scene import Scene
 from backends.spectra.library import SpectralLibrary
@@ -24,13 +24,14 @@ from widgets.background import listen
 from widgets.concepts.curves import LearningCurves
 from widgets.concepts.desk import Desk
 from widgets.concepts.folder_work import LearnFolder
+from widgets.concepts.named_encoder import NamedEncoder, NamedEncoderDialog
 from widgets.concepts.work import SPECTRA, Learn, Learnt, Read
 from widgets.explaining.words import escape, sentence
 from widgets.pages import narrow_box
 from widgets.running_row import RunningRow
 from widgets.theme import GRID, wrapped
 
-ANOTHER = "file…"
+ANOTHER, BY_NAME = "file…", "name…"
 _AWAY = "Its weights are not on this machine: tick the box to download them, or choose a file."
 _NOTHING_YET = (
     "Nothing is learnt of this image yet. Learn concepts, or open learnt ones; then point at the "
@@ -54,6 +55,7 @@ class LearnPage(QWidget):
         self._listing = self._by_hand = False
         self._handle: JobHandle[Any] | None = None
         self._work: Learn | None = None
+        self._named: dict[ModelChoice, NamedEncoder] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GRID)
@@ -160,6 +162,7 @@ class LearnPage(QWidget):
             away = "" if choice.here else " (download)"
             self.model_box.addItem(choice.title.split(", taught")[0] + mine + away, number)
         self.model_box.addItem("A file…", ANOTHER)
+        self.model_box.addItem("By name, with words…", BY_NAME)
         if chosen in self._choices:
             place = self.model_box.findData(self._choices.index(chosen))
             self.model_box.setCurrentIndex(max(0, place))
@@ -174,6 +177,15 @@ class LearnPage(QWidget):
     def choose_file(self, path: str | Path) -> None:
         """See the image through a network from a file."""
         choice = of_file(path)
+        if choice not in self._choices:
+            self._choices.append(choice)
+        self._by_hand = True
+        self._fill(choice)
+
+    def choose_name(self, encoder: NamedEncoder) -> None:
+        """See the image through a network by its name."""
+        choice = encoder.choice
+        self._named[choice] = encoder
         if choice not in self._choices:
             self._choices.append(choice)
         self._by_hand = True
@@ -219,6 +231,13 @@ class LearnPage(QWidget):
             if name:
                 self.choose_file(name)
             return
+        if self.model_box.currentData() == BY_NAME:
+            self.model_box.setCurrentIndex(0)
+            asked = NamedEncoderDialog(self, next(reversed(self._named.values()), None))
+            if asked.exec():
+                self.choose_name(asked.encoder)
+            asked.deleteLater()
+            return
         self._by_hand = True
         self._on_model()
 
@@ -236,7 +255,7 @@ class LearnPage(QWidget):
                 said += f" Called by the nearest spectrum of {escape(library.title)}."
         self.model_line.setText(said)
         self.form.setRowVisible(self.fetch_check, choice is not None and not choice.here)
-        deep = choice is not None and choice.kind != SPECTRAL
+        deep = choice is not None and choice.kind not in (SPECTRAL, NAMED)
         self.form.setRowVisible(self.depth_box, deep)
         self.form.setRowVisible(self.few_box, self.folder is not None)
         self._refresh()
@@ -309,6 +328,7 @@ class LearnPage(QWidget):
             "depth": str(self.depth_box.currentData()),
             "concepts": int(self.size_box.currentData()), "fetch": fetch,
             "library": self._library(),
+            "named": None if choice is None else self._named.get(choice),
         }  # fmt: skip
         if self.folder is None:
             self._learn(Learn(**how))

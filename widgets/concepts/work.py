@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from backends.concepts.desk_decision import LabelDecision
     from backends.concepts.desk_pictures import ScenePicture
     from backends.concepts.encoders import Encoder
+    from backends.concepts.learning_concepts import Words
     from backends.spectra.library import SpectralLibrary
+    from widgets.concepts.named_encoder import NamedEncoder
 
 SPECTRA = "spectra"
 
@@ -80,6 +82,8 @@ class Learn:
         What concepts of spectra are called by.
     resume : bool
         Go on with the learning that was stopped.
+    named : NamedEncoder, optional
+        What is told of an encoder by name, in the place of the rest of ``choice``.
     """
 
     scene: Scene
@@ -92,6 +96,7 @@ class Learn:
     seed: int = 0
     library: SpectralLibrary | None = None
     resume: bool = False
+    named: NamedEncoder | None = None
 
     def __call__(self, progress: Progress) -> Learnt:
         """Do it."""
@@ -108,6 +113,7 @@ class Learn:
         from backends.concepts.learning_concepts import EncodedImages, learn_concepts
 
         torch.set_num_threads(devices.model_threads())
+        progress.check()  # libraries may have taken a while to load
         scene = self.scene
         refuse_one_colour(scene)
         encoder = self.encoder(scene, progress)
@@ -125,8 +131,8 @@ class Learn:
         out = dictionary_folder(scene, encoder.title)
         command = self.command(encoder, settings, out)
         made = learn_concepts(
-            images, encoder, out, settings, resume=self.resume, device=device, command=command,
-            progress=progress,
+            images, encoder, out, settings, words=self.naming(progress), resume=self.resume,
+            device=device, command=command, progress=progress,
         )  # fmt: skip
         if self.library is not None and self.choice is None:
             name_by_library(made, scene, self.library)
@@ -142,6 +148,8 @@ class Learn:
         if self.choice is None:
             progress.note("Measuring the bands")
             return make_encoder(SPECTRA, scene=scene, progress=progress)
+        if self.named is not None:
+            return self.named.open(scene, fetch=self.fetch, progress=progress)
         choice = self.choice
         classifier = self.networks.load(choice, self.fetch and choice.kind == PUBLISHED, progress)
         about = {
@@ -149,6 +157,12 @@ class Learn:
             "untrained": classifier.card.untrained,
         }  # fmt: skip
         return encoder_for(classifier, scene.shape[:2], about, self.depth)
+
+    def naming(self, progress: Progress) -> Words | None:
+        """Return the words that concepts are named by, where there are any."""
+        if self.named is None:
+            return None
+        return self.named.naming(self.scene, fetch=self.fetch, progress=progress)
 
     def command(self, encoder: Encoder, settings: Any, out: Path) -> tuple[str, ...]:
         """Return the command line; empty where the image is in no file."""
@@ -165,7 +179,9 @@ class Learn:
             if self.library is not None and self.library.path is not None:
                 words += ["--library", str(self.library.path)]
         else:
-            if self.choice.model:
+            if self.named is not None:
+                words += self.named.told() + (["--fetch"] if self.fetch else [])
+            elif self.choice.model:
                 words += ["--model", self.choice.model]
             if self.choice.weights is not None:
                 words += ["--weights", str(self.choice.weights)]

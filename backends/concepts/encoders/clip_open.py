@@ -186,7 +186,7 @@ def open_vision(
         raise MissingCapability(
             f"The weights of {title} were not named.",
             way_out="Give a file or one of open_clip's tags (--weights laion2b_s34b_b88k --fetch), "
-            "or ask for the untrained network.",
+            "or take random ones by command: --untrained.",
         )
     return of_visual(model.visual, card, device)
 

@@ -141,7 +141,8 @@ def bad(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
     image = sorted((folder / "Beach").glob("*.jpg"))[0]
     (root / "none" / "cut.jpg").write_bytes(image.read_bytes()[:1500])
     (root / "none" / "text.png").write_text("no picture", encoding="utf-8")
-    Image.fromarray(np.full((5, 5, 3), 90, np.uint8)).save(root / "tiny" / "tiny.png")
+    spots = np.arange(75, dtype=np.uint8).reshape(5, 5, 3)
+    Image.fromarray(spots).save(root / "tiny" / "tiny.png")
     shutil.copy(image, root / "pair" / "a")
     shutil.copy(sorted((folder / "Forest").glob("*.jpg"))[0], root / "pair" / "b")
     return {
